@@ -326,6 +326,8 @@ class ThrottleStore(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
     type: str | None = None
+    types: tuple[str, ...] = ()
+    """Any of these; empty: every type."""
     actor: str | None = None
     user_id: str | None = None
     client_id: str | None = None
