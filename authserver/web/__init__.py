@@ -1,0 +1,1 @@
+"""HTTP in and out: endpoints, forms, cookies, errors, the URL table. Decides nothing about OAuth."""

@@ -1,0 +1,164 @@
+"""Everything that holds for every request, in one pure ASGI layer (each layer costs every request).
+
+Request id, the caller's address behind trusted proxies, a limit on bodies that holds while they stream,
+security headers, CORS headers where the route allows them, metrics, the access log,
+and the boundary where an exception becomes an answer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from time import perf_counter
+from typing import TypeAlias
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from authserver import telemetry
+from authserver.web.errors import BodyTooLarge, error_response
+from authserver.web.routing import UNMATCHED
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+_CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, X-Request-ID"),
+]
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_log = telemetry.logger("authserver.access")
+
+
+class Edge:
+    """The outermost ASGI app."""
+
+    def __init__(self, app: ASGIApp, *, max_body: int, trusted_proxies: Iterable[Network] = (),
+                 https: bool = False, access_log: bool = False) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._proxies = TrustedProxies(trusted_proxies)
+        self._headers = [*_SECURITY, _HSTS] if https else _SECURITY
+        self._access_log = access_log
+        self._id_prefix = os.urandom(6).hex()
+        self._id_counter = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        request_id, length = self._read_headers(scope)
+        telemetry.request_id.set(request_id)
+        self._proxies.see_through(scope)
+        answer = _Answer(send, scope, self._headers, request_id)
+        try:
+            await self._app(scope, self._limited(scope, receive, length), answer.send)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, it becomes an answer
+            if answer.status:  # half an answer is out: only cutting the connection tells the caller
+                raise
+            await error_response(error, scope)(scope, receive, answer.send)
+        seconds = perf_counter() - started
+        telemetry.observe_request(scope.get("route", UNMATCHED), scope["method"], answer.status, seconds)
+        if self._access_log:
+            _note(scope, answer.status, seconds)
+
+    def _read_headers(self, scope: Scope) -> tuple[str, int]:
+        """The request id (the caller's own if it is sane) and the announced length of the body."""
+        request_id, length = b"", 0
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
+                request_id = value
+            elif name == b"content-length" and value.isdigit():
+                length = int(value)
+        return request_id.decode() or f"{self._id_prefix}-{next(self._id_counter):x}", length
+
+    def _limited(self, scope: Scope, receive: Receive, length: int) -> Receive:
+        if scope["method"] in _BODILESS:
+            return receive
+        limit, seen = self._max_body, 0
+
+        async def limited_receive() -> Message:
+            nonlocal seen
+            if length > limit:
+                raise BodyTooLarge(f"the body may have at most {limit} bytes")
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise BodyTooLarge(f"the body may have at most {limit} bytes")
+            return message
+
+        return limited_receive
+
+
+class _Answer:
+    """Adds our headers to the answer on its way out and remembers its status."""
+
+    __slots__ = ("_headers", "_request_id", "_scope", "_send", "status")
+
+    def __init__(self, send: Send, scope: Scope, headers: list[tuple[bytes, bytes]], request_id: str) -> None:
+        self._send = send
+        self._scope = scope
+        self._headers = headers
+        self._request_id = request_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message["headers"], *self._headers, (b"x-request-id", self._request_id.encode())]
+            message["headers"] = headers + _CORS if self._scope.get("cors") else headers
+        await self._send(message)
+
+
+class TrustedProxies:
+    """Believes X-Forwarded-For and -Proto from the networks it is told to, and from nobody else."""
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self._networks = tuple(networks)
+
+    def see_through(self, scope: Scope) -> None:
+        """Replace client and scheme by what the nearest untrusted hop was seen as."""
+        client = scope.get("client")
+        if not self._networks or client is None or not self._trusts(client[0]):
+            return
+        forwarded, proto = _forwarded(scope)
+        if proto in ("http", "https"):
+            scope["scheme"] = proto
+        address = next((hop for hop in reversed(forwarded) if not self._trusts(hop)), None)
+        if address is not None:
+            scope["client"] = (address, 0)
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+
+def _forwarded(scope: Scope) -> tuple[list[str], str]:
+    hops: list[str] = []
+    proto = ""
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-for":
+            hops += [hop.strip() for hop in value.decode("latin-1").split(",") if hop.strip()]
+        elif name == b"x-forwarded-proto":
+            proto = value.decode("latin-1").split(",")[-1].strip().lower()
+    return hops, proto
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    """The query string stays out: some callers put tokens there, against all advice."""
+    client = scope.get("client")
+    _log.info("request", method=scope["method"], path=scope["path"], status=status,
+              ms=round(seconds * 1000, 2), address=client[0] if client else "")
