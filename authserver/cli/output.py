@@ -1,0 +1,110 @@
+"""What the commands print: tables for people, one JSON document for scripts, one line for an error.
+
+Exit statuses: 0 it was done (or the answer is yes), 1 the answer is no or the thing does not exist,
+2 the command was used wrongly or the server is not set up for it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant
+
+DONE: Final = 0
+NO: Final = 1
+MISUSE: Final = 2
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+Row = Mapping[str, object]
+
+
+def fail(message: str, status: int = MISUSE) -> NoReturn:
+    """One line on stderr, then leave with `status`."""
+    typer.echo(f"authserver: {printable(message)}", err=True)
+    raise typer.Exit(status)
+
+
+def note(message: str) -> None:
+    """A remark for people; on stderr, so that it never mixes with what a script reads."""
+    typer.echo(printable(message), err=True)
+
+
+def print_json(document: object) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_record(record: Row) -> None:
+    """One thing, a line per field."""
+    width = max((len(name) for name in record), default=0)
+    for name, value in record.items():
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {cell(value)}")
+
+
+def print_table(rows: Sequence[Row], columns: Iterable[str], *, empty: str) -> None:
+    """Many things, a line each; on a terminal fitted to its width, in a pipe never cut."""
+    if not rows:
+        note(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(Text(name.replace("_", " ").upper()), overflow="fold", no_wrap=not sys.stdout.isatty())
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(name))) for name in columns))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    Console(width=width, highlight=False, file=sys.stdout).print(table)
+
+
+def cell(value: object) -> str:
+    """A value as text for people: lists by spaces, nothing as a dash, no control characters."""
+    if value is None or value == "" or value == [] or value == ():
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return " ".join(cell(item) for item in value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{printable(str(name))}={cell(item)}" for name, item in value.items())
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Names and user agents come from strangers: without this they could steer the terminal."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+def moment(at: Instant | None) -> str | None:
+    """An instant as RFC 3339 in UTC with milliseconds, the form of the JSON output too."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def span(length: Duration) -> str:
+    """A duration in its largest whole unit: "5m", "14d"."""
+    for unit, letter in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s")):
+        if length and length % unit == 0:
+            return f"{length // unit}{letter}"
+    return f"{length}ms"
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only if the person says so; in a script without `--yes` refuse instead of waiting."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail(f"{question} Add --yes to do it without being asked.")
+    if not typer.confirm(printable(question), err=True):
+        fail("nothing was changed", NO)
