@@ -1,0 +1,286 @@
+"""Every option once: type, unit, default, help.
+
+Environment `AUTHSERVER_NAME` > `authserver.toml` (or the file AUTHSERVER_CONFIG names) > default.
+A name that is not here is refused, because a misspelt option is an option that silently does not hold.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration
+
+PREFIX = "AUTHSERVER_"
+CONFIG_VARIABLE = "AUTHSERVER_CONFIG"
+DEFAULT_CONFIG = "authserver.toml"
+
+_UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+
+
+class SettingsError(Exception):
+    """The settings are not usable; the text says which and why, for the person who set them."""
+
+
+def parse_duration(value: object) -> Duration:
+    """Milliseconds from "10s", "5m", "1h", "14d", "500ms" or a number of seconds; raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return round(value * SECOND)
+    match = re.fullmatch(r"(\d+)(ms|s|m|h|d)?", str(value).strip())
+    if match is None:
+        raise ValueError('a duration is a number of seconds, or one with a unit: "10s", "5m", "1h", "14d"')
+    return int(match[1]) * _UNITS[match[2] or "s"]
+
+
+def show_duration(value: Duration) -> str:
+    """The shortest form that `parse_duration` reads back: 300000 -> "5m"."""
+    for unit in ("d", "h", "m", "s"):
+        if value and value % _UNITS[unit] == 0:
+            return f"{value // _UNITS[unit]}{unit}"
+    return f"{value}ms"
+
+
+def _split(value: object) -> object:
+    return [part for part in re.split(r"[,\s]+", value) if part] if isinstance(value, str) else value
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+def _networks(value: object) -> object:
+    parts = _split(value)
+    return [ip_network(str(part), strict=False) for part in parts] if isinstance(parts, list | tuple) else parts
+
+
+Span: TypeAlias = Annotated[Duration, BeforeValidator(parse_duration)]
+"""A duration in milliseconds, written as seconds or with a unit."""
+
+Networks: TypeAlias = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+
+
+def default_password_threads() -> int:
+    """One core stays free for requests that are not log-ins."""
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, validate_default=False,
+        hide_input_in_errors=True,
+    )
+
+    issuer: str = Field("http://127.0.0.1:8000", description=(
+        "Public URL of this server and the `iss` of its tokens. https, except on loopback; no query, fragment or "
+        "trailing slash. Everything outside compares it byte by byte: change it and every token is void."))
+    database_url: str = Field("sqlite+aiosqlite:///var/authserver.db", repr=False, description=(
+        "SQLAlchemy URL: `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`. "
+        "The only place where state lives."))
+    database_pool_size: int = Field(8, ge=1, le=200, description="Connections per worker process (PostgreSQL).")
+    redis_url: str | None = Field(None, repr=False, description=(
+        "Redis or Valkey, `redis://` or `rediss://`. Makes changes reach other servers sooner and counts log-in "
+        "attempts per address over all of them; without it, or while it is down, everything still holds."))
+    keys_dir: Path = Field(Path("keys"), description=(
+        "Directory of `master.key`, which encrypts the signing keys in the database. Readable by the server alone."))
+
+    access_token_ttl: Span = Field(5 * MINUTE, ge=10 * SECOND, le=DAY, description=(
+        "Longest lifetime of an access token. A client may have a shorter one."))
+    refresh_idle_ttl: Span = Field(14 * DAY, ge=MINUTE, description="A refresh token unused this long is dead.")
+    refresh_absolute_ttl: Span = Field(30 * DAY, ge=MINUTE, description=(
+        "From log-in to the end of its refresh tokens, however often they are used."))
+    refresh_grace: Span = Field(10 * SECOND, ge=0, le=5 * MINUTE, description=(
+        "How long the refresh token before the current one still gets the same successor (a lost answer, two tabs). "
+        "0: any second use is reuse."))
+    session_idle_ttl: Span = Field(HOUR, ge=MINUTE, description="A browser session unused this long is over.")
+    session_absolute_ttl: Span = Field(DAY, ge=MINUTE, description="A browser session ends this long after log-in.")
+
+    signing_key_bits: Annotated[Literal[2048, 3072, 4096], BeforeValidator(_number)] = Field(2048, description=(
+        "Size of new RSA signing keys. 3072 signs three times slower, 4096 seven times."))
+    key_rotation_interval: Span = Field(90 * DAY, ge=HOUR, description="How long a key signs before the next one does.")
+    key_announce_before: Span = Field(DAY, ge=10 * MINUTE, description=(
+        "How long a new key is published before it signs, so that every cached JWKS has it by then."))
+
+    password_threads: int = Field(default_factory=default_password_threads, ge=1, le=64, description=(
+        "Threads that hash passwords, per worker process. Default: one less than the machine has cores."))
+    password_queue: int = Field(1000, ge=1, description=(
+        "Log-ins that may wait for such a thread; more are answered 503 at once."))
+    login_account_burst: int = Field(10, ge=1, description=(
+        "Failed log-ins in a row on one account from places it was never used from."))
+    login_account_interval: Span = Field(MINUTE, ge=SECOND, description="After the burst: one attempt per this time.")
+    login_known_burst: int = Field(20, ge=1, description=(
+        "The same for a device or address the account is known on, counted apart, so that a flood from elsewhere "
+        "does not lock its owner out."))
+    login_known_interval: Span = Field(30 * SECOND, ge=SECOND, description="After the burst: one attempt per this time.")
+    login_address_limit: int = Field(100, ge=1, description="Failed log-ins from one address, whatever the account, ...")
+    login_address_window: Span = Field(10 * MINUTE, ge=SECOND, description="... within this time.")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes.")
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM), to serve https without a proxy.")
+    tls_key: Path | None = Field(None, description="Its private key (PEM).")
+    shutdown_grace: Span = Field(10 * SECOND, ge=0, description="How long requests in progress may take at shutdown.")
+    trusted_proxies: Networks = Field((), description=(
+        "Networks (CIDR, separated by commas) whose X-Forwarded-For and X-Forwarded-Proto are believed."))
+    max_body_bytes: int = Field(65536, ge=1024, description="Larger request bodies are refused (413).")
+
+    keep_dead: Span = Field(30 * DAY, ge=0, description="How long ended sessions stay for those who ask what happened.")
+    keep_audit: Span = Field(400 * DAY, ge=DAY, description="How long the audit log is kept.")
+    purge_interval: Span = Field(5 * MINUTE, ge=SECOND, description="How often expired rows are deleted.")
+
+    log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    access_log: bool = Field(False, description="One log line per request (never its query string).")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = config_file()
+        file = (TomlConfigSettingsSource(settings_cls, path),) if path else ()
+        return (init_settings, env_settings, *file)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("issuer")
+    @classmethod
+    def _check_issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+            raise ValueError("must be an http(s) URL with a host")
+        if parts.query or parts.fragment or "?" in value or "#" in value:
+            raise ValueError("must have no query and no fragment (RFC 8414 section 2)")
+        if value.endswith("/"):
+            raise ValueError("must not end with a slash")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("must be https unless the host is loopback (127.0.0.1, [::1], localhost)")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
+            raise ValueError("must start with sqlite+aiosqlite: or postgresql+asyncpg:")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        if self.refresh_idle_ttl > self.refresh_absolute_ttl:
+            raise ValueError("refresh_idle_ttl is longer than refresh_absolute_ttl")
+        if self.session_idle_ttl > self.session_absolute_ttl:
+            raise ValueError("session_idle_ttl is longer than session_absolute_ttl")
+        return self
+
+    @property
+    def master_key_path(self) -> Path:
+        return self.keys_dir / "master.key"
+
+    @property
+    def is_https(self) -> bool:
+        return self.issuer.startswith("https:")
+
+    @property
+    def issuer_path(self) -> str:
+        """The path part of the issuer, "" for most."""
+        return urlsplit(self.issuer).path
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def mask_url(url: str) -> str:
+    """The URL with its password replaced, for people to read."""
+    parts = urlsplit(url)
+    if parts.password is None and "password=" not in parts.query:
+        return url
+    location = parts.netloc
+    if parts.password is not None:
+        location = f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
+    query = re.sub(r"(password=)[^&]*", r"\1***", parts.query)
+    return urlunsplit((parts.scheme, location, parts.path, query, parts.fragment))
+
+
+def config_file() -> Path | None:
+    """The file to read; raises SettingsError when AUTHSERVER_CONFIG names one that is not there."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    path = Path(named or DEFAULT_CONFIG)
+    if path.is_file():
+        return path
+    if named:
+        raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {named}")
+    return None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from overrides (None is left out), environment and file; raises SettingsError, one line per fault."""
+    _refuse_unknown_variables()
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(dict(e)) for e in error.errors(include_input=False))) from None
+    except (ValueError, OSError) as error:  # tomllib.TOMLDecodeError and undecodable environment values
+        raise SettingsError(f"{config_file() or 'environment'}: {error}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    if unknown:
+        raise SettingsError("\n".join(_unknown(name, sorted(known)) for name in unknown))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _explain(error: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    if error["type"] == "extra_forbidden":
+        return _unknown(name, sorted(Settings.model_fields))
+    message = str(error["msg"]).removeprefix("Value error, ")
+    bound = error.get("ctx", {}).get("ge", error.get("ctx", {}).get("le"))
+    if name in durations() and bound is not None:
+        message = f"must be {'at least' if 'ge' in error['ctx'] else 'at most'} {show_duration(bound)}"
+    return f"{name} ({PREFIX}{name.upper()}): {message}" if name in Settings.model_fields else message
+
+
+def durations() -> frozenset[str]:
+    """The settings whose value is a duration in milliseconds."""
+    return frozenset(
+        name
+        for name, field in Settings.model_fields.items()
+        if any(isinstance(m, BeforeValidator) and m.func is parse_duration for m in field.metadata)
+    )
