@@ -66,8 +66,13 @@ def logger(name: str) -> Any:
 
 def set_up_logging(form: Literal["console", "json"] = "console", level: str = "INFO") -> None:
     """One line per event on stderr; redaction runs last before the text is made."""
-    render: Any = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    render: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -126,11 +131,16 @@ REFRESHES = Tally("authserver_refreshes", "Presentations of a refresh token", "r
 INTROSPECTIONS = Tally("authserver_introspections", "Introspections", "active")
 LOGINS = Tally("authserver_logins", "Log-in attempts", "result")
 REVOCATIONS = Tally("authserver_revocations", "Revocations that changed something", "kind")
-PURGED = Counter("authserver_purged_rows", "Rows deleted because they can no longer matter", ["table"], registry=registry)
+PURGED = Counter("authserver_purged_rows", "Rows deleted that can no longer matter", ["table"], registry=registry)
 
 _REQUESTS = Counter("authserver_http_requests", "Requests", ["route", "method", "status"], registry=registry)
-_SECONDS = Histogram("authserver_http_request_seconds", "Time to answer", ["route"], registry=registry,
-                     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
+_SECONDS = Histogram(
+    "authserver_http_request_seconds",
+    "Time to answer",
+    ["route"],
+    registry=registry,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
 _request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -155,7 +165,8 @@ def gauge(name: str, text: str, read: Callable[[], float]) -> None:
     existing = _gauges.get(name)
     if existing is None:
         existing = _gauges[name] = Gauge(
-            name, text, registry=registry, multiprocess_mode="livemax" if MULTIPROCESS else "all")
+            name, text, registry=registry, multiprocess_mode="livemax" if MULTIPROCESS else "all"
+        )
     if not MULTIPROCESS:
         existing.set_function(read)
     _readers[name] = read
@@ -179,7 +190,7 @@ def render_metrics() -> bytes:
     from prometheus_client.multiprocess import MultiProcessCollector
 
     merged = CollectorRegistry()
-    MultiProcessCollector(merged)
+    MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
     return generate_latest(merged)
 
 

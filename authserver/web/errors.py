@@ -79,8 +79,14 @@ def _as_refusal(error: Exception) -> Refused | None:
 
 def _note(refused: Refused, scope: Scope) -> None:
     level = _log.warning if refused.status >= 500 else _log.info if refused.detail else _log.debug
-    level("refused", path=scope["path"], status=refused.status, code=refused.code,
-          description=refused.description, detail=refused.detail)
+    level(
+        "refused",
+        path=scope["path"],
+        status=refused.status,
+        code=refused.code,
+        description=refused.description,
+        detail=refused.detail,
+    )
 
 
 def _bearer_challenge(refused: Refused, scope: Scope) -> str | None:
@@ -100,7 +106,8 @@ def _quotable(text: str) -> str:
     return "".join(c if " " <= c <= "~" and c not in '"\\' else "'" for c in text)
 
 
-def _json(status: int, code: str, description: str, headers: Mapping[str, str],
-          extra: Mapping[str, object]) -> Response:
+def _json(
+    status: int, code: str, description: str, headers: Mapping[str, str], extra: Mapping[str, object]
+) -> Response:
     body = {"error": code, "error_description": description, **extra}
     return JSONResponse(body, status, headers={**NO_STORE, **headers})

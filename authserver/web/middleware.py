@@ -42,8 +42,15 @@ _log = telemetry.logger("authserver.access")
 class Edge:
     """The outermost ASGI app."""
 
-    def __init__(self, app: ASGIApp, *, max_body: int, trusted_proxies: Iterable[Network] = (),
-                 https: bool = False, access_log: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body: int,
+        trusted_proxies: Iterable[Network] = (),
+        https: bool = False,
+        access_log: bool = False,
+    ) -> None:
         self._app = app
         self._max_body = max_body
         self._proxies = TrustedProxies(trusted_proxies)
@@ -63,7 +70,7 @@ class Edge:
         answer = _Answer(send, scope, self._headers, request_id)
         try:
             await self._app(scope, self._limited(scope, receive, length), answer.send)
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, it becomes an answer
+        except Exception as error:  # the boundary: whatever it is, it becomes an answer
             if answer.status:  # half an answer is out: only cutting the connection tells the caller
                 raise
             await error_response(error, scope)(scope, receive, answer.send)
@@ -160,5 +167,11 @@ def _forwarded(scope: Scope) -> tuple[list[str], str]:
 def _note(scope: Scope, status: int, seconds: float) -> None:
     """The query string stays out: some callers put tokens there, against all advice."""
     client = scope.get("client")
-    _log.info("request", method=scope["method"], path=scope["path"], status=status,
-              ms=round(seconds * 1000, 2), address=client[0] if client else "")
+    _log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        ms=round(seconds * 1000, 2),
+        address=client[0] if client else "",
+    )
