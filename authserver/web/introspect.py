@@ -1,0 +1,25 @@
+"""POST /introspect: is this token good, now, for me? (RFC 7662)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.introspection import Introspector
+from authserver.web.errors import NO_STORE
+from authserver.web.forms import read_form
+
+
+@dataclass(frozen=True, slots=True)
+class IntrospectEndpoint:
+    clients: ClientAuthenticator
+    introspector: Introspector
+
+    async def post(self, request: Request) -> Response:
+        form = await read_form(request)
+        caller = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
+        answer = await self.introspector.introspect(caller, form.require("token"), form.get("token_type_hint"))
+        return JSONResponse(answer, headers=NO_STORE)

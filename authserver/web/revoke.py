@@ -1,0 +1,34 @@
+"""POST /revoke: a client takes back its token (RFC 7009)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from authserver.model.revocation import RevocationOutcome
+from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.revocation import TokenRevocation
+from authserver.web.caller import caller_of
+from authserver.web.errors import NO_STORE
+from authserver.web.forms import read_form
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeEndpoint:
+    clients: ClientAuthenticator
+    revocation: TokenRevocation
+
+    async def post(self, request: Request) -> Response:
+        """200 for every token, also an unknown one (section 2.2); 503 if the revocation could not be stored."""
+        form = await read_form(request)
+        client = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
+        outcome = await self.revocation.revoke(
+            client, form.require("token"), form.get("token_type_hint"), caller_of(request))
+        return Response(status_code=200, headers=NO_STORE | _position(outcome))
+
+
+def _position(outcome: RevocationOutcome | None) -> dict[str, str]:
+    """Where in the revocation log it stands, for callers that wait for its effect elsewhere."""
+    return {} if outcome is None or outcome.sequence is None else {"Revocation-Seq": str(outcome.sequence)}

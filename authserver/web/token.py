@@ -1,0 +1,58 @@
+"""POST /token: trade a grant for tokens (RFC 6749 section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from authserver.model.client import Client
+from authserver.model.grant import Authorization
+from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.errors import UnauthorizedClient, UnsupportedGrantType
+from authserver.oauth.grants.base import Grant
+from authserver.telemetry import TOKENS_ISSUED
+from authserver.tokens.issuer import MintedToken, TokenIssuer
+from authserver.web.caller import caller_of
+from authserver.web.errors import NO_STORE
+from authserver.web.forms import read_form
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEndpoint:
+    clients: ClientAuthenticator
+    grants: Mapping[str, Grant]
+    issuer: TokenIssuer
+
+    async def post(self, request: Request) -> Response:
+        form = await read_form(request)
+        client = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
+        grant = self._grant_for(client, form.require("grant_type"))
+        authorization = await grant.redeem(client, form, caller_of(request))
+        minted = self.issuer.access_token(authorization)
+        TOKENS_ISSUED.inc(grant.grant_type)
+        return JSONResponse(token_response(minted, authorization), headers=NO_STORE)
+
+    def _grant_for(self, client: Client, grant_type: str) -> Grant:
+        grant = self.grants.get(grant_type)
+        if grant is None:
+            raise UnsupportedGrantType("this server does not offer that grant_type")
+        if grant_type not in client.grant_types:
+            raise UnauthorizedClient(f"this client is not registered for {grant_type}")
+        return grant
+
+
+def token_response(minted: MintedToken, authorization: Authorization) -> dict[str, object]:
+    """RFC 6749 section 5.1. The scope is left out only when none was asked for and none is granted."""
+    body: dict[str, object] = {
+        "access_token": minted.token,
+        "token_type": "Bearer",
+        "expires_in": minted.expires_in,
+    }
+    if authorization.scope or authorization.scope_asked:
+        body["scope"] = " ".join(authorization.scope)
+    if authorization.refresh_token is not None:
+        body["refresh_token"] = authorization.refresh_token
+    return body
