@@ -7,8 +7,12 @@ No service ever sees the record itself: what it may use are its own fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from authserver.model.time import Duration
+from authserver.storage.interface import ClientLookup
 
 if TYPE_CHECKING:
     from authserver.accounts.directory import Directory
@@ -27,18 +31,16 @@ if TYPE_CHECKING:
         AuditStore,
         Bus,
         Cache,
-        ClientLookup,
         ClientStore,
         FamilyStore,
         KeyStore,
         MaintenanceStore,
         RevocationStore,
         SessionStore,
-        ThrottleStore,
         UserStore,
     )
     from authserver.storage.purge import PurgeJob
-    from authserver.tokens.handles import DeviceCookies, RefreshHandles, SessionHandles
+    from authserver.tokens.handles import DeviceCookies, RefreshHandles
     from authserver.tokens.issuer import TokenIssuer
     from authserver.tokens.keyring import KeyRing
     from authserver.tokens.rotation import KeyRotation
@@ -53,7 +55,7 @@ class Resource(Protocol):
     async def close(self) -> None: ...
 
 
-class CachedLookup(Protocol):
+class CachedLookup(ClientLookup, Protocol):
     """The cache in front of the clients, as the follower sees it."""
 
     def invalidate(self) -> None:
@@ -64,50 +66,59 @@ class CachedLookup(Protocol):
         """The database has just said that nothing changed since the last `invalidate`."""
         ...
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stores:
-    """The database, one store per aggregate."""
-
-    clients: ClientStore
-    users: UserStore
-    sessions: SessionStore
-    families: FamilyStore
-    revocations: RevocationStore
-    keys: KeyStore
-    throttle: ThrottleStore
-    audit: AuditStore
-    maintenance: MaintenanceStore
+    @property
+    def age(self) -> float:
+        """Seconds since the last confirmation."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     issuer: str
+    access_token_ttl: Duration
+    """The longest lifetime of an access token."""
     now: SteadyClock
     resources: tuple[Resource, ...]
-    """In the order in which they are started; closed in the opposite one."""
-    stores: Stores
-    clients: ClientLookup
-    """The cached way to clients, for hot paths; `stores.clients` is the exact one."""
+    """In the order in which they were started; closed in the opposite one."""
+
+    # the database, one store per aggregate
+    clients: ClientStore
+    users: UserStore
+    session_store: SessionStore
+    families: FamilyStore
+    revocations: RevocationStore
+    key_store: KeyStore
+    audit_store: AuditStore
+    maintenance: MaintenanceStore
+
     client_cache: CachedLookup
+    """Clients out of memory, for hot paths; `clients` is the exact way."""
     cache: Cache
     bus: Bus
     audit: AuditLog
+
     keys: KeyRing
     rotation: KeyRotation
     issue: TokenIssuer
     access_tokens: AccessTokens
     refresh_handles: RefreshHandles
-    session_handles: SessionHandles
     device_cookies: DeviceCookies
+
     passwords: Passwords
     directory: Directory
     throttle: LoginThrottle
     login: Login
     sessions: Sessions
+
     client_auth: ClientAuthenticator
     grants: Mapping[str, Grant]
     introspector: Introspector
     token_revocation: TokenRevocation
     revoker: Revoker
     purge: PurgeJob
+
+    async def close(self) -> None:
+        """Close what was started, the last first; every one gets its turn."""
+        async with AsyncExitStack() as stack:
+            for resource in self.resources:
+                stack.push_async_callback(resource.close)

@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         ge=0,
         le=5 * MINUTE,
         description=(
-            "How long the refresh token before the current one still gets the same successor (a lost answer, two tabs). "
+            "How long the refresh token before the current one still gets the same successor (lost answer, two tabs). "
             "0: any second use is reuse."
         ),
     )

@@ -9,11 +9,15 @@ database. So a client disabled elsewhere is refused within that time whatever fa
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from authserver.model.client import Client
-from authserver.storage.interface import ClientLookup
+from authserver.model.audit import AuditEvent
+from authserver.model.client import Client, ClientSecret
+from authserver.model.page import Page, PageRequest
+from authserver.model.time import Instant
+from authserver.storage.interface import ClientLookup, ClientStore
 
 _ISSUER = "\0issuer"
 """Never a client id."""
@@ -79,3 +83,49 @@ class CachedClients:
         self._entries[key] = value
         if len(self._entries) > self.size:
             self._entries.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedClients:
+    """A `ClientStore` that says so after each change, so that this process and the others look again at once."""
+
+    store: ClientStore
+    changed: Callable[[], Awaitable[None]]
+
+    async def get(self, client_id: str) -> Client | None:
+        return await self.store.get(client_id)
+
+    async def issuer_version(self) -> int:
+        return await self.store.issuer_version()
+
+    async def list(self, page: PageRequest, *, query: str | None = None) -> Page[Client]:
+        return await self.store.list(page, query=query)
+
+    async def add(self, client: Client, *, event: AuditEvent) -> None:
+        await self.store.add(client, event=event)
+        await self.changed()
+
+    async def update(self, client: Client, *, event: AuditEvent) -> bool:
+        return await self._then(self.store.update(client, event=event))
+
+    async def set_enabled(self, client_id: str, enabled: bool, *, at: Instant, event: AuditEvent) -> bool:
+        return await self._then(self.store.set_enabled(client_id, enabled, at=at, event=event))
+
+    async def add_secret(
+        self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None, event: AuditEvent
+    ) -> bool:
+        return await self._then(
+            self.store.add_secret(client_id, secret, retire_others_at=retire_others_at, event=event)
+        )
+
+    async def remove_secret(self, client_id: str, secret_id: str, *, event: AuditEvent) -> bool:
+        return await self._then(self.store.remove_secret(client_id, secret_id, event=event))
+
+    async def remove(self, client_id: str, *, at: Instant, event: AuditEvent) -> bool:
+        return await self._then(self.store.remove(client_id, at=at, event=event))
+
+    async def _then(self, change: Awaitable[bool]) -> bool:
+        done = await change
+        if done:
+            await self.changed()
+        return done

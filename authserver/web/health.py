@@ -1,0 +1,61 @@
+"""Is it alive, may it get traffic, what does it do: for load balancers, orchestrators and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from authserver import telemetry
+
+NO_STORE = {"Cache-Control": "no-store"}
+CHECK_SECONDS = 2.0
+
+Check: TypeAlias = Callable[[], Awaitable[str | None]]
+"""What is wrong, in words that may be public; None when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthEndpoint:
+    """GET /healthz: 200 as long as the process answers at all; restart it if it does not."""
+
+    async def get(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"}, headers=NO_STORE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEndpoint:
+    """GET /readyz: 200 when requests can be served in full, else 503 and the checks that fail."""
+
+    checks: Mapping[str, Check]
+
+    async def get(self, request: Request) -> Response:
+        faults = await asyncio.gather(*(_ask(check) for check in self.checks.values()))
+        results = {name: fault or "ok" for name, fault in zip(self.checks, faults, strict=True)}
+        if not any(faults):
+            return JSONResponse({"status": "ready", "checks": results}, headers=NO_STORE)
+        return JSONResponse({"status": "not ready", "checks": results}, 503, headers={**NO_STORE, "Retry-After": "1"})
+
+
+async def _ask(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:.0f} s"
+    except Exception as error:  # noqa: BLE001 - a check that breaks is a check that fails
+        return type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsEndpoint:
+    """GET /metrics: the Prometheus text format. Keep it from the public in the reverse proxy."""
+
+    async def get(self, request: Request) -> Response:
+        return Response(
+            telemetry.render_metrics(), media_type="text/plain; version=0.0.4; charset=utf-8", headers=NO_STORE
+        )
