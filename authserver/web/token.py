@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from authserver.model.client import Client
-from authserver.model.grant import Authorization
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
 from authserver.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from authserver.oauth.grants.base import Grant
+from authserver.oauth.response import token_response
 from authserver.telemetry import TOKENS_ISSUED
-from authserver.tokens.issuer import MintedToken, TokenIssuer
+from authserver.tokens.issuer import TokenIssuer
 from authserver.web.caller import caller_of
 from authserver.web.errors import NO_STORE
 from authserver.web.forms import read_form
@@ -42,17 +42,3 @@ class TokenEndpoint:
         if grant_type not in client.grant_types:
             raise UnauthorizedClient(f"this client is not registered for {grant_type}")
         return grant
-
-
-def token_response(minted: MintedToken, authorization: Authorization) -> dict[str, object]:
-    """RFC 6749 section 5.1. The scope is left out only when none was asked for and none is granted."""
-    body: dict[str, object] = {
-        "access_token": minted.token,
-        "token_type": "Bearer",
-        "expires_in": minted.expires_in,
-    }
-    if authorization.scope or authorization.scope_asked:
-        body["scope"] = " ".join(authorization.scope)
-    if authorization.refresh_token is not None:
-        body["refresh_token"] = authorization.refresh_token
-    return body
