@@ -1,0 +1,52 @@
+"""The catalogue: every type of event that the audit log can hold."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """Dotted names, subject first, so that a prefix is a filter. A name is never reused for something else."""
+
+    # People coming and going.
+    LOGIN_SUCCEEDED = "login.succeeded"
+    LOGIN_FAILED = "login.failed"
+    LOGIN_THROTTLED = "login.throttled"
+    SESSION_ENDED = "session.ended"
+    SESSION_REVOKED = "session.revoked"
+    SESSIONS_OTHERS_ENDED = "sessions.others_ended"
+
+    # Refresh families and tokens.
+    FAMILY_OPENED = "family.opened"
+    FAMILY_REUSED = "family.reused"
+    FAMILY_ENDED = "family.ended"
+    FAMILY_REVOKED = "family.revoked"
+    REFRESH_WRONG_CLIENT = "refresh.wrong_client"
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 (an event's name, no credential)
+
+    # Accounts.
+    USER_CREATED = "user.created"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_PASSWORD_SET = "user.password_set"  # noqa: S105
+    USER_REMOVED = "user.removed"
+    USER_REVOKED = "user.revoked"
+
+    # Clients.
+    CLIENT_CREATED = "client.created"
+    CLIENT_UPDATED = "client.updated"
+    CLIENT_DISABLED = "client.disabled"
+    CLIENT_ENABLED = "client.enabled"
+    CLIENT_REMOVED = "client.removed"
+    CLIENT_REVOKED = "client.revoked"
+    CLIENT_SECRET_ADDED = "client.secret_added"  # noqa: S105
+    CLIENT_SECRET_REMOVED = "client.secret_removed"  # noqa: S105
+
+    # Keys and the issuer as a whole.
+    KEY_ANNOUNCED = "key.announced"
+    KEY_ACTIVATED = "key.activated"
+    KEY_REVOKED = "key.revoked"
+    ISSUER_REVOKED = "issuer.revoked"
+
+    # Administration.
+    ADMIN_REFUSED = "admin.refused"

@@ -1,0 +1,121 @@
+"""What an access token says (RFC 9068 section 2.2, and `sid` and `rv` for revocation)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from authserver.model.errors import InvalidToken
+from authserver.model.grant import Versions
+from authserver.model.revocation import TokenFacts
+from authserver.model.time import SECOND, Instant
+
+ACCESS_TOKEN_TYP = "at+jwt"  # noqa: S105 (a media type)
+MAX_AUDIENCES = 64
+MAX_VERSION = 1 << 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTokenClaims:
+    iss: str
+    sub: str
+    aud: tuple[str, ...]
+    client_id: str
+    scope: tuple[str, ...]
+    iat: Instant
+    """Milliseconds, as everywhere in this program; the claim itself is in seconds."""
+    exp: Instant
+    jti: str
+    sid: str | None
+    """The refresh family; None for a client's own token."""
+    rv: Versions
+    auth_time: Instant | None
+    acr: str | None
+    amr: tuple[str, ...]
+    kid: str
+
+    @property
+    def facts(self) -> TokenFacts:
+        """What the database needs to say whether the token was taken back."""
+        return TokenFacts(
+            kid=self.kid,
+            jti=self.jti,
+            subject=self.sub,
+            client_id=self.client_id,
+            family_id=self.sid,
+            versions=self.rv,
+        )
+
+
+def read_claims(claims: Mapping[str, Any], kid: str) -> AccessTokenClaims:
+    """The claims of a verified JWT as a record; raises InvalidToken when one is missing or of the wrong type."""
+    return AccessTokenClaims(
+        iss=_text(claims, "iss"),
+        sub=_text(claims, "sub"),
+        aud=_audience(claims),
+        client_id=_text(claims, "client_id"),
+        scope=_scope(claims),
+        iat=_time(claims, "iat"),
+        exp=_time(claims, "exp"),
+        jti=_text(claims, "jti"),
+        sid=_optional_text(claims, "sid"),
+        rv=_versions(claims),
+        auth_time=_time(claims, "auth_time") if "auth_time" in claims else None,
+        acr=_optional_text(claims, "acr"),
+        amr=_texts(claims, "amr") if "amr" in claims else (),
+        kid=kid,
+    )
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value:
+        _refuse(name)
+    return value
+
+
+def _optional_text(claims: Mapping[str, Any], name: str) -> str | None:
+    return _text(claims, name) if name in claims else None
+
+
+def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = claims.get(name)
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
+        _refuse(name)
+    return tuple(value)
+
+
+def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """One text, or a list of them (RFC 7519 section 4.1.3)."""
+    if isinstance(claims.get("aud"), str):
+        return (_text(claims, "aud"),)
+    audience = _texts(claims, "aud")
+    if len(audience) > MAX_AUDIENCES:
+        _refuse("aud")
+    return audience
+
+
+def _scope(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(_text(claims, "scope").split(" ")) if "scope" in claims else ()
+
+
+def _time(claims: Mapping[str, Any], name: str) -> Instant:
+    value = claims.get(name)
+    if type(value) is not int or value < 0:
+        _refuse(name)
+    return value * SECOND
+
+
+def _versions(claims: Mapping[str, Any]) -> Versions:
+    try:
+        versions = Versions.parse(_text(claims, "rv"))
+    except ValueError:
+        _refuse("rv")
+    if max(versions) >= MAX_VERSION:
+        _refuse("rv")
+    return versions
+
+
+def _refuse(name: str) -> NoReturn:
+    raise InvalidToken(f"The token's {name} claim is missing or malformed.")

@@ -1,0 +1,160 @@
+"""The keys in memory: the one that signs, those that verify, and the published set."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from authserver.clock import Clock
+from authserver.model.errors import TemporarilyUnavailable
+from authserver.model.key import SigningKey
+from authserver.model.time import SECOND, Duration, Instant
+from authserver.storage.interface import KeyStore
+from authserver.tokens.masterkey import MasterKey
+from authserver.tokens.signingkey import KeyPair, open_signing_key
+
+REFRESH_COOLDOWN: Duration = SECOND
+"""However many tokens name an unknown key, the database is asked at most this often."""
+
+_PUBLISHED_ORDER = {"active": 0, "announced": 1, "retired": 2}
+
+
+class NoSigningKey(TemporarilyUnavailable):
+    """No key is active: nothing can be issued, what was issued still verifies."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveKey:
+    kid: str
+    algorithm: str
+    private: RSAPrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JwksDocument:
+    """The JWK set (RFC 7517 section 5), serialised once, and its strong entity tag."""
+
+    body: bytes
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    key: RSAPublicKey
+    until: Instant | None
+    """When it leaves the set by itself; None while it is announced or active."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent view of the ring; never changed, only replaced."""
+
+    keys: tuple[SigningKey, ...] = ()
+    """Everything stored, revoked keys too, by creation."""
+    signing: ActiveKey | None = None
+    public: dict[str, PublicKey] = field(default_factory=dict)
+    jwks: JwksDocument = JwksDocument(b'{"keys":[]}', '""')
+    pairs: dict[str, tuple[SigningKey, KeyPair]] = field(default_factory=dict, repr=False)
+
+    def in_state(self, state: str) -> SigningKey | None:
+        """The first key in this state; there is at most one that is active and one that is announced."""
+        return next((key for key in self.keys if key.state == state), None)
+
+
+class KeyRing:
+    """Follows the key store. Reading is a plain attribute look-up; `load` swaps the whole view at once."""
+
+    def __init__(self, store: KeyStore, master: MasterKey, now: Clock) -> None:
+        self._store = store
+        self._master = master
+        self._now = now
+        self._snapshot = Snapshot()
+        self._loading = asyncio.Lock()
+        self._refreshed: Instant | None = None
+
+    async def load(self) -> None:
+        """Read the store again. Raises MasterKeyError when a key cannot be decrypted, StorageUnavailable when
+        the store cannot be read; the view before stays in both cases."""
+        async with self._loading:  # else an older reading could overwrite a newer one
+            self._snapshot = self._view(tuple(await self._store.all()))
+
+    async def refresh(self) -> bool:
+        """Load, unless that was done within the cool-down; says whether it was.
+
+        For a token under a key that another instance may just have made.
+        """
+        now = self._now()
+        if self._refreshed is not None and abs(now - self._refreshed) < REFRESH_COOLDOWN:
+            return False
+        self._refreshed = now
+        await self.load()
+        return True
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    @property
+    def signing(self) -> ActiveKey:
+        """The key that signs; raises NoSigningKey when none is active."""
+        key = self._snapshot.signing
+        if key is None:
+            raise NoSigningKey("No signing key is active.", detail="the key ring has no active key")
+        return key
+
+    def public(self, kid: str) -> RSAPublicKey | None:
+        """The key to verify with, if it is announced, active or retired and not yet removed."""
+        entry = self._snapshot.public.get(kid)
+        if entry is None or (entry.until is not None and entry.until <= self._now()):
+            return None
+        return entry.key
+
+    @property
+    def jwks(self) -> JwksDocument:
+        return self._snapshot.jwks
+
+    def _view(self, keys: tuple[SigningKey, ...]) -> Snapshot:
+        now = self._now()
+        published = [key for key in keys if key.state in _PUBLISHED_ORDER and not _is_over(key, now)]
+        # The signing key first: naive clients take the first key they find.
+        published.sort(key=lambda key: (_PUBLISHED_ORDER[key.state], -key.created_at))
+        pairs = {key.kid: (key, self._open(key)) for key in published}
+        return Snapshot(
+            keys=keys,
+            signing=_active(published, pairs),
+            public={key.kid: PublicKey(pairs[key.kid][1].public, key.remove_at) for key in published},
+            jwks=_document(published),
+            pairs=pairs,
+        )
+
+    def _open(self, key: SigningKey) -> KeyPair:
+        """Opening takes a millisecond, and the ring is loaded after every change to a client: keep what is known."""
+        known, pair = self._snapshot.pairs.get(key.kid, (None, None))
+        same = known is not None and (known.private_encrypted, known.public_jwk) == (
+            key.private_encrypted,
+            key.public_jwk,
+        )
+        return pair if same and pair is not None else open_signing_key(key, self._master)
+
+
+def _is_over(key: SigningKey, now: Instant) -> bool:
+    return key.state == "retired" and key.remove_at is not None and key.remove_at <= now
+
+
+def _active(published: Sequence[SigningKey], pairs: dict[str, tuple[SigningKey, KeyPair]]) -> ActiveKey | None:
+    for key in published:
+        if key.state == "active":
+            return ActiveKey(key.kid, key.algorithm, pairs[key.kid][1].private)
+    return None
+
+
+def _document(published: Sequence[SigningKey]) -> JwksDocument:
+    body = json.dumps({"keys": [json.loads(key.public_jwk) for key in published]}, separators=(",", ":")).encode()
+    tag = base64.urlsafe_b64encode(hashlib.sha256(body).digest()[:18]).decode()
+    return JwksDocument(body, f'"{tag}"')

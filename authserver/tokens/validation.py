@@ -1,0 +1,82 @@
+"""Access tokens presented to this server: genuine, unexpired, and not taken back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+
+from authserver.clock import Clock
+from authserver.model.errors import InvalidToken
+from authserver.model.revocation import TokenState
+from authserver.storage.interface import RevocationStore
+from authserver.tokens import jwt
+from authserver.tokens.claims import ACCESS_TOKEN_TYP, AccessTokenClaims, read_claims
+from authserver.tokens.keyring import KeyRing
+
+CACHED_TOKENS = 8192
+"""About 1.5 KiB each."""
+
+
+class AccessTokens:
+    """Remembers which tokens had a good signature, by their SHA-256; never whether they are alive."""
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        revocations: RevocationStore,
+        issuer: str,
+        now: Clock,
+        *,
+        cached: int = CACHED_TOKENS,
+    ) -> None:
+        self._ring = ring
+        self._revocations = revocations
+        self._issuer = issuer
+        self._now = now
+        self._capacity = cached
+        self._seen: OrderedDict[bytes, AccessTokenClaims] = OrderedDict()
+
+    def verify(self, token: str) -> AccessTokenClaims:
+        """The claims of a genuine and unexpired token, whether or not it was revoked.
+
+        Raises InvalidToken, or UnknownKey (a subclass) when a newer view of the ring might know its key.
+        """
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        claims = self._seen.get(digest)
+        if claims is None:
+            return self._verify_new(token, digest)
+        # What can change after a good signature: the time, and the key's place in the ring.
+        if claims.exp <= self._now() or self._ring.public(claims.kid) is None:
+            del self._seen[digest]
+            return self._verify_new(token, digest)
+        self._seen.move_to_end(digest)
+        return claims
+
+    async def authenticate(self, token: str) -> tuple[AccessTokenClaims, TokenState]:
+        """`verify`, and ask the database whether the token still stands; that answer is never kept.
+
+        Raises InvalidToken, or StorageUnavailable when it cannot be known.
+        """
+        claims = await self._verify_with_newest_keys(token)
+        state = await self._revocations.check(claims.facts)
+        if not state.alive:
+            raise InvalidToken("The token was revoked.", detail=f"denied by {state.reason or 'unknown'}")
+        return claims, state
+
+    async def _verify_with_newest_keys(self, token: str) -> AccessTokenClaims:
+        try:
+            return self.verify(token)
+        except jwt.UnknownKey:
+            if not await self._ring.refresh():
+                raise
+        return self.verify(token)
+
+    def _verify_new(self, token: str, digest: bytes) -> AccessTokenClaims:
+        kid, claims = jwt.verify(
+            token, self._ring.public, typ=ACCESS_TOKEN_TYP, issuer=self._issuer, now=self._now(), leeway=0
+        )
+        record = read_claims(claims, kid)
+        self._seen[digest] = record
+        if len(self._seen) > self._capacity:
+            self._seen.popitem(last=False)
+        return record
