@@ -1,0 +1,61 @@
+"""`scripts/bench [NAME...] [--json] [--seconds N] [--windows N] [--backend B]...`"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from benchmarks.backends import BACKENDS, DEFAULT_BACKENDS
+from benchmarks.cores import keep_beside_server
+from benchmarks.loader import LoadError
+from benchmarks.measure import Effort
+from benchmarks.process import StartError
+from benchmarks.report import Result, machine, print_table
+from benchmarks.run import run
+from benchmarks.scenarios import SCENARIOS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: measured, whether goals were met or not. 1: an answer was wrong, or a server did not start."""
+    asked = _parser().parse_args(arguments)
+    where = machine()
+    keep_beside_server()
+    try:
+        results = _measure(asked)
+    except (LoadError, StartError) as error:
+        Console(stderr=True).print(f"{type(error).__name__}: {error}", style="red", markup=False)
+        return 1
+    if asked.json:
+        print(json.dumps({"machine": where, "results": [result.as_json() for result in results]}, indent=2))
+    else:
+        print_table(Console(), where, results)
+    return 0
+
+
+def _measure(asked: argparse.Namespace) -> list[Result]:
+    effort = Effort(seconds=asked.seconds, windows=asked.windows)
+    with Console(stderr=True).status("starting") as status:
+        progress = status.update if sys.stderr.isatty() else _line
+        return list(run(asked.name or list(SCENARIOS), asked.backend or DEFAULT_BACKENDS, effort, progress))
+
+
+def _line(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="What a request costs the real server.")
+    parser.add_argument("name", nargs="*", choices=[*SCENARIOS, []], help="what to measure; all when none is named")
+    parser.add_argument("--backend", action="append", choices=list(BACKENDS), help="may be given again")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one window (default 3)")
+    parser.add_argument("--windows", type=int, default=3, help="windows, of which the median counts (default 3)")
+    parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""A server with one worker, made ready the way an operator would: the command line, then the admin API."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from benchmarks.process import ServerProcess, environment, free_port, serving
+from benchmarks.site import RESOURCE, SCOPE, Site
+
+USERS = 16
+SERVICE, APP = "bench-service", "bench-app"
+
+
+@contextmanager
+def running_site(scratch: Path, settings: Mapping[str, str]) -> Iterator[tuple[ServerProcess, Site]]:
+    """The real server on these settings, all others at their defaults."""
+    port = free_port()
+    env = {
+        "AUTHSERVER_ISSUER": f"http://127.0.0.1:{port}",
+        "AUTHSERVER_KEYS_DIR": str(scratch / "keys"),
+        "AUTHSERVER_PORT": str(port),
+        "AUTHSERVER_WORKERS": "1",
+        **settings,
+    }
+    _authserver(scratch, env, "init")
+    arguments = ["-m", "authserver", "serve"]
+    with serving(arguments, port=port, ready="/readyz", env=env, log=scratch / "server.log", cwd=scratch) as server:
+        yield server, _furnish(port, _admin_token(scratch, env, port))
+
+
+def _authserver(scratch: Path, env: Mapping[str, str], *arguments: str) -> str:
+    """What a command prints; its complaint is shown when it fails."""
+    command = [sys.executable, "-m", "authserver", *arguments]
+    done = subprocess.run(command, cwd=scratch, env=environment(env), stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+def _admin_token(scratch: Path, env: Mapping[str, str], port: int) -> str:
+    made = json.loads(
+        _authserver(
+            scratch,
+            env,
+            "clients",
+            "add",
+            "bench-admin",
+            "--grant",
+            "client_credentials",
+            "--scope",
+            "admin",
+            "--json",
+        )
+    )
+    form = {"grant_type": "client_credentials", "scope": "admin"}
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/token",
+        data=form,
+        auth=(made["client_id"], made["client_secret"]),
+    ).raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def _furnish(port: int, token: str) -> Site:
+    headers = {"Authorization": f"Bearer {token}"}
+    password = secrets.token_urlsafe(16)
+    usernames = tuple(f"bench-{number}" for number in range(USERS))
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as admin:
+        for username in usernames:
+            _post(admin, "/admin/users", {"username": username, "password": password})
+        service = _post(admin, "/admin/clients", _SERVICE)
+        _post(admin, "/admin/clients", _APP)
+    return Site(
+        port=port,
+        service_id=SERVICE,
+        service_secret=service["client_secret"],
+        app_id=APP,
+        usernames=usernames,
+        password=password,
+    )
+
+
+def _post(admin: httpx.Client, path: str, body: Mapping[str, object]) -> dict[str, str]:
+    answer = admin.post(path, json=body)
+    if answer.is_error:
+        raise RuntimeError(f"POST {path}: {answer.status_code} {answer.text}")
+    made: dict[str, str] = answer.json()
+    return made
+
+
+_SERVICE = {
+    "client_id": SERVICE,
+    "name": "bench service",
+    "auth_method": "client_secret_basic",
+    "grant_types": ["client_credentials"],
+    "scopes": [SCOPE],
+    "resources": [RESOURCE],
+    "audiences": [RESOURCE],
+}
+_APP = {
+    "client_id": APP,
+    "name": "bench app",
+    "auth_method": "none",
+    "first_party": True,
+    "grant_types": ["refresh_token"],
+    "scopes": [SCOPE],
+    "resources": [RESOURCE],
+}
