@@ -124,9 +124,10 @@ def _wrong_method(claim: Claim, client: Client) -> InvalidClient:
 
 def _decode_basic(encoded: str) -> tuple[str, str]:
     try:
-        client_id, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-        if colon and client_id and secret and "\0" not in client_id:
-            return unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        client_id, secret = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+        if client_id and secret and "\0" not in client_id:
+            return client_id, secret
     except ValueError:
         pass
     raise InvalidClient(challenge=True, detail="malformed Basic credentials")
