@@ -29,7 +29,7 @@ DEVICE_COOKIE_LIFE: Duration = 400 * DAY
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class MalformedHandle(ValueError):  # noqa: N818 (says what it is, as the refusals do)
+class MalformedHandle(ValueError):
     """Not one of our handles of this kind: wrong size, alphabet, version, key or tag."""
 
 

@@ -27,8 +27,6 @@ class SessionOver(Refused):
 class TokenTooLarge(Refused):
     """So many scopes or audiences that the token would be refused wherever it is shown."""
 
-    code = "invalid_target"
-
 
 @dataclass(frozen=True, slots=True)
 class MintedToken:

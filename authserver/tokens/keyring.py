@@ -85,10 +85,11 @@ class KeyRing:
             self._snapshot = self._view(tuple(await self._store.all()))
 
     async def refresh(self) -> bool:
-        """Load, unless that was done within the cool-down; says whether it was.
-
-        For a token under a key that another instance may just have made.
-        """
+        """Load for a token under a key that another instance may just have made; False: it was done within the
+        cool-down and would say the same. Callers during a reading share it."""
+        if self._loading.locked():
+            async with self._loading:
+                return True
         now = self._now()
         if self._refreshed is not None and abs(now - self._refreshed) < REFRESH_COOLDOWN:
             return False

@@ -14,7 +14,7 @@ from authserver.model.errors import Conflict
 from authserver.model.key import SigningKey
 from authserver.model.time import DAY, MINUTE, SECOND, Duration, Instant
 from authserver.storage.interface import KeyStore
-from authserver.tokens.keyring import KeyRing, NoSigningKey
+from authserver.tokens.keyring import KeyRing, NoSigningKey, Snapshot
 from authserver.tokens.masterkey import MasterKey
 from authserver.tokens.signingkey import ALLOWED_BITS, make_signing_key
 
@@ -99,20 +99,35 @@ class KeyRotation:
             raise NoSigningKey("No signing key is active.", detail="none could be activated")
 
     async def tick(self) -> None:
-        """Do what is due: announce, activate, remove. Cheap when nothing is."""
-        now = self.now()
-        snapshot = self.ring.snapshot
+        """Do what is due: announce, activate, remove. Free when nothing is."""
+        if not self._something_is_due():
+            return
+        await self.ring.load()  # another instance may have been first
+        snapshot, now = self.ring.snapshot, self.now()
         active, announced = snapshot.in_state("active"), snapshot.in_state("announced")
         if active is None:
             await self.ensure_keys()
-        elif announced is None:
-            await self._announce_when_due(active, now)
-        elif announced.active_at is None or announced.active_at <= now:
+        elif announced is None and now >= self._announcement_due(active):
+            await self._announce(max(self._succession_due(active), now + self.policy.announce_before), self.caller, "")
+        elif announced is not None and _may_sign(announced, now):
             await self._activate(announced, active.kid, now, self.caller)
             await self.ring.load()
-        if any(key.remove_at is not None and key.remove_at <= now for key in snapshot.keys):
+        if _removable(snapshot, now):
             await self.store.purge(now=now)
             await self.ring.load()
+
+    def _something_is_due(self) -> bool:
+        snapshot, now = self.ring.snapshot, self.now()
+        active, announced = snapshot.in_state("active"), snapshot.in_state("announced")
+        if active is None or _removable(snapshot, now):
+            return True
+        return now >= self._announcement_due(active) if announced is None else _may_sign(announced, now)
+
+    def _succession_due(self, active: SigningKey) -> Instant:
+        return (active.active_at or active.created_at) + self.policy.interval
+
+    def _announcement_due(self, active: SigningKey) -> Instant:
+        return self._succession_due(active) - self.policy.announce_before
 
     async def rotate(self, *, now: bool = False, revoke: bool = False, caller: Caller, reason: str = "") -> SigningKey:
         """Begin a rotation by hand; returns the key that signs, or (without `now`) will sign.
@@ -132,11 +147,6 @@ class KeyRotation:
         if not now:
             return announced
         return await self._activate_at_once(announced, caller, reason)
-
-    async def _announce_when_due(self, active: SigningKey, now: Instant) -> None:
-        next_due = (active.active_at or active.created_at) + self.policy.interval
-        if now >= next_due - self.policy.announce_before:
-            await self._announce(max(next_due, now + self.policy.announce_before), self.caller, "")
 
     async def _announce(self, active_at: Instant, caller: Caller, reason: str) -> SigningKey:
         key = replace(await self._make(), active_at=active_at)
@@ -188,6 +198,14 @@ class KeyRotation:
 
 def _signing_now(key: SigningKey, at: Instant) -> SigningKey:
     return replace(key, state="active", active_at=at)
+
+
+def _may_sign(announced: SigningKey, now: Instant) -> bool:
+    return announced.active_at is None or announced.active_at <= now
+
+
+def _removable(snapshot: Snapshot, now: Instant) -> bool:
+    return any(key.remove_at is not None and key.remove_at <= now for key in snapshot.keys)
 
 
 def _seconds(duration: Duration) -> str:
