@@ -23,7 +23,14 @@ from authserver.model.client import Client, ClientSecret
 from authserver.model.grant import Family, Versions
 from authserver.model.key import SigningKey
 from authserver.model.page import Page, PageRequest
-from authserver.model.revocation import OutboxEntry, RevocationOutcome, RevocationTarget, TokenFacts, TokenState
+from authserver.model.revocation import (
+    EntryKind,
+    OutboxEntry,
+    RevocationOutcome,
+    RevocationTarget,
+    TokenFacts,
+    TokenState,
+)
 from authserver.model.session import Session
 from authserver.model.time import Duration, Instant
 
@@ -269,6 +276,10 @@ class RevocationStore(Protocol):
     async def check(self, facts: TokenFacts) -> TokenState:
         """One statement, six independent tests, any of which denies: kid, jti, sid, and the versions of
         subject, client and issuer; also a user or client that is disabled or gone. Unknown denies."""
+        ...
+
+    async def position(self, kind: EntryKind, value: str) -> int | None:
+        """The id of the last outbox entry about this value: where in the log it was taken back."""
         ...
 
     async def outbox(self, *, after: int, limit: int) -> Sequence[OutboxEntry]:

@@ -1,0 +1,117 @@
+"""The one way to take something back: state, outbox rows and audit event together, then the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from authserver.audit.events import EventType
+from authserver.audit.log import AuditLog
+from authserver.clock import Clock
+from authserver.model.audit import AuditEvent, Caller
+from authserver.model.errors import NotFound
+from authserver.model.revocation import RevocationKind, RevocationOutcome, RevocationTarget
+from authserver.storage.interface import Bus, RevocationStore
+
+CHANNEL = "revocations"
+"""Bus channel: "something was revoked, look again"."""
+
+EVENT_OF: dict[RevocationKind, EventType] = {
+    "jti": EventType.TOKEN_REVOKED,
+    "family": EventType.FAMILY_REVOKED,
+    "session": EventType.SESSION_REVOKED,
+    "user": EventType.USER_REVOKED,
+    "client": EventType.CLIENT_REVOKED,
+    "kid": EventType.KEY_REVOKED,
+    "all": EventType.ISSUER_REVOKED,
+}
+"""Every revocation is an event of one of these types: together they are the list of past revocations."""
+
+
+class WithdrawSigningKey(Protocol):
+    """`tokens.rotation.KeyRotation.withdraw`: if this key signs, another one does from its return on, and this one
+    is revoked; False, with nothing changed, if it does not sign."""
+
+    async def __call__(self, kid: str, *, caller: Caller, reason: str) -> bool: ...
+
+
+async def _nobody() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoker:
+    store: RevocationStore
+    bus: Bus
+    audit: AuditLog
+    now: Clock
+    withdraw_signing_key: WithdrawSigningKey
+    changed: Callable[[], Awaitable[None]] = _nobody
+    """Told after a commit, so that this process and the others look again at their copies of clients and keys."""
+
+    async def revoke(self, target: RevocationTarget, *, reason: str, caller: Caller) -> RevocationOutcome:
+        """Take `target` back; when this returns, it is refused everywhere and stays so over a crash.
+
+        Raises NotFound for a target that does not exist. A session, family, token or key that was
+        revoked before is found and left as it is (`changed` False); for a user, a client or all,
+        whatever was born since the last time is ended too.
+        """
+        outcome = await self._withdrawn(target, reason, caller) or await self._stored(target, reason, caller)
+        if not outcome.found:
+            raise unknown(target)
+        if outcome.changed:
+            # Only after the commit: whoever is woken must find the change.
+            await self.changed()
+            await self.bus.publish(CHANNEL)
+        return outcome
+
+    async def preview(self, target: RevocationTarget) -> RevocationOutcome:
+        """What `revoke` would end; changes nothing. Raises NotFound likewise."""
+        outcome = await self.store.preview(target, now=self.now())
+        if not outcome.found:
+            raise unknown(target)
+        return outcome
+
+    async def _withdrawn(self, target: RevocationTarget, reason: str, caller: Caller) -> RevocationOutcome | None:
+        """The key that signs is replaced in the same step, so that the issuer is never without one."""
+        if target.kind != "kid" or not await self.withdraw_signing_key(target.value, caller=caller, reason=reason):
+            return None
+        sequence = await self.store.position("kid", target.value)
+        return RevocationOutcome(found=True, changed=True, sequence=sequence, sessions=0, families=0)
+
+    async def _stored(self, target: RevocationTarget, reason: str, caller: Caller) -> RevocationOutcome:
+        event = self._event(target, reason, caller)
+        return await self.store.revoke(target, at=self.now(), reason=reason, event=event)
+
+    def _event(self, target: RevocationTarget, reason: str, caller: Caller) -> AuditEvent:
+        named = target.value or None
+        detail: dict[str, object] = {"target": target.kind}
+        if target.kind in ("jti", "family", "kid"):
+            detail[_DETAIL_NAME[target.kind]] = target.value
+        if reason:
+            detail["reason"] = reason
+        return self.audit.event(
+            EVENT_OF[target.kind],
+            caller,
+            user_id=named if target.kind == "user" else None,
+            client_id=named if target.kind == "client" else None,
+            session_id=named if target.kind == "session" else None,
+            **detail,
+        )
+
+
+_DETAIL_NAME: dict[RevocationKind, str] = {"jti": "jti", "family": "family_id", "kid": "kid"}
+_SPOKEN: dict[RevocationKind, str] = {
+    "jti": "token",
+    "family": "refresh family",
+    "session": "session",
+    "user": "user",
+    "client": "client",
+    "kid": "signing key",
+    "all": "issuer",
+}
+
+
+def unknown(target: RevocationTarget) -> NotFound:
+    return NotFound(f"there is no such {_SPOKEN[target.kind]}")

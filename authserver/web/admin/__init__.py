@@ -1,0 +1,52 @@
+"""The admin API: JSON over /admin/..., for programs with an admin scope.
+
+Owns who may call it, what bodies and filters look like, and how records are shown. What a change means is
+decided below: by the directory, the revoker, key rotation and the stores, which write the
+audit event in the transaction of the change.
+
+| path | methods |
+|---|---|
+| /admin/revocations | AdminRevocationsEndpoint get post |
+| /admin/sessions, /admin/sessions/{session_id} | AdminSessionsEndpoint get; AdminSessionEndpoint get delete |
+| /admin/users | AdminUsersEndpoint get post |
+| /admin/users/{user_id}, .../password | AdminUserEndpoint get patch delete; AdminPasswordEndpoint put |
+| /admin/clients, /admin/clients/{client_id} | AdminClientsEndpoint get post; AdminClientEndpoint get patch delete |
+| .../secrets, .../secrets/{secret_id} | AdminClientSecretsEndpoint post; AdminClientSecretEndpoint delete |
+| /admin/keys, /admin/keys/rotate | AdminKeysEndpoint get; AdminRotateEndpoint post |
+| /admin/audit | AdminAuditEndpoint get |
+"""
+
+from __future__ import annotations
+
+from authserver.web.admin.audit import AdminAuditEndpoint
+from authserver.web.admin.client_secrets import AdminClientSecretEndpoint, AdminClientSecretsEndpoint
+from authserver.web.admin.clients import AdminClientEndpoint, AdminClientsEndpoint
+from authserver.web.admin.fields import client_readers
+from authserver.web.admin.guard import ADMIN_SCOPES, AdminGuard
+from authserver.web.admin.keys import AdminKeysEndpoint, AdminRotateEndpoint
+from authserver.web.admin.last_admin import LastAdmin
+from authserver.web.admin.revocations import AdminRevocationsEndpoint
+from authserver.web.admin.sessions import AdminSessionEndpoint, AdminSessionsEndpoint
+from authserver.web.admin.token_target import TokenTarget
+from authserver.web.admin.users import AdminPasswordEndpoint, AdminUserEndpoint, AdminUsersEndpoint
+
+__all__ = [
+    "ADMIN_SCOPES",
+    "AdminAuditEndpoint",
+    "AdminClientEndpoint",
+    "AdminClientSecretEndpoint",
+    "AdminClientSecretsEndpoint",
+    "AdminClientsEndpoint",
+    "AdminGuard",
+    "AdminKeysEndpoint",
+    "AdminPasswordEndpoint",
+    "AdminRevocationsEndpoint",
+    "AdminRotateEndpoint",
+    "AdminSessionEndpoint",
+    "AdminSessionsEndpoint",
+    "AdminUserEndpoint",
+    "AdminUsersEndpoint",
+    "LastAdmin",
+    "TokenTarget",
+    "client_readers",
+]

@@ -1,0 +1,41 @@
+"""From a token's text to what revoking it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authserver.model.errors import InvalidToken, NotFound
+from authserver.model.revocation import RevocationTarget
+from authserver.tokens.handles import MalformedHandle, RefreshHandles
+from authserver.tokens.validation import AccessTokens
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTarget:
+    """A callable for AdminRevocationsEndpoint.resolve_token."""
+
+    tokens: AccessTokens
+    handles: RefreshHandles
+
+    async def __call__(self, token: str) -> RevocationTarget:
+        """An access token becomes its jti; a refresh token, of whatever generation, its family.
+
+        Raises NotFound for anything that is not a genuine token of this issuer, or has expired.
+        """
+        if "." in token:
+            return self._access_token(token)
+        try:
+            return RevocationTarget(kind="family", value=self.handles.parse(token).family_id)
+        except MalformedHandle:
+            raise _not_ours() from None
+
+    def _access_token(self, token: str) -> RevocationTarget:
+        try:
+            claims = self.tokens.verify(token)
+        except InvalidToken:
+            raise _not_ours() from None
+        return RevocationTarget(kind="jti", value=claims.jti, expires_at=claims.exp)
+
+
+def _not_ours() -> NotFound:
+    return NotFound("this is no token of this issuer, or it has expired", extra={"field": "token"})
