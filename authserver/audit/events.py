@@ -22,7 +22,9 @@ class EventType(StrEnum):
     FAMILY_ENDED = "family.ended"
     FAMILY_REVOKED = "family.revoked"
     REFRESH_WRONG_CLIENT = "refresh.wrong_client"
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105 (an event's name, no credential)
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 (an event's name, no credential)
+    """By an operator at the command line, not by a grant."""
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
 
     # Accounts.
     USER_CREATED = "user.created"

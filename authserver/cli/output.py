@@ -10,12 +10,9 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Final, NoReturn
 
 import typer
-
-from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 
 DONE: Final = 0
 NO: Final = 1
@@ -83,21 +80,6 @@ def cell(value: object) -> str:
 def printable(text: str) -> str:
     """Names and user agents come from strangers: without this they could steer the terminal."""
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
-
-
-def moment(at: Instant | None) -> str | None:
-    """An instant as RFC 3339 in UTC with milliseconds, the form of the JSON output too."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def span(length: Duration) -> str:
-    """A duration in its largest whole unit: "5m", "14d"."""
-    for unit, letter in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s")):
-        if length and length % unit == 0:
-            return f"{length // unit}{letter}"
-    return f"{length}ms"
 
 
 def confirm(question: str, *, yes: bool) -> None:

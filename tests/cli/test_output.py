@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from authserver.cli.output import cell, confirm, fail, moment, print_table, printable, span
+from authserver.cli.output import cell, confirm, fail, print_table, printable
 
 
 def test_control_characters_are_shown_instead_of_obeyed() -> None:
@@ -31,12 +31,6 @@ def test_an_empty_table_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) ->
 )
 def test_values_read_as_people_write_them(value: object, text: str) -> None:
     assert cell(value) == text
-
-
-def test_times_are_printed_in_utc_and_durations_in_whole_units() -> None:
-    assert moment(1_767_225_600_123) == "2026-01-01T00:00:00.123Z"
-    assert moment(None) is None
-    assert [span(300_000), span(86_400_000), span(90_000), span(1_500), span(0)] == ["5m", "1d", "90s", "1500ms", "0ms"]
 
 
 def test_a_failure_is_one_line_on_stderr_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,89 @@
+"""`authserver keys`: the signing keys and their rotation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authserver.cli.output import JsonFlag, YesFlag, confirm, fail, print_json, print_table
+from authserver.cli.runtime import operator, run
+
+if TYPE_CHECKING:
+    from authserver.model.key import SigningKey
+    from authserver.services import Services
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See and rotate signing keys.")
+
+COLUMNS = ("kid", "state", "created_at", "active_at", "retired_at", "remove_at", "reason")
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
+
+
+@app.command("list")
+def list_keys(as_json: JsonFlag = False) -> None:
+    """List the signing keys: announced, active, retired, revoked."""
+
+    async def work(services: Services) -> list[dict[str, object]]:
+        return [_shown(key) for key in await services.stores.keys.all()]
+
+    rows = run(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, COLUMNS, empty="no keys yet; the server makes the first one when it starts")
+
+
+@app.command("rotate")
+def rotate_keys(
+    now: Annotated[bool, typer.Option("--now", help="Sign with the new key at once, before caches know it.")] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Emergency, with --now: also refuse everything the old key signed.")
+    ] = False,
+    reason: Reason = "",
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring in a new signing key: announced now and signing after the announcement time, or at once with --now."""
+    if revoke and not now:
+        fail("--revoke goes with --now: the old key cannot be withdrawn before another one signs")
+    if revoke:
+        confirm("Every access token signed with the present key will be refused. Go on?", yes=yes)
+
+    async def work(services: Services) -> dict[str, object]:
+        return _shown(await services.rotation.rotate(now=now, revoke=revoke, caller=operator(), reason=reason))
+
+    key = run(work)
+    if as_json:
+        print_json(key)
+    elif key["state"] == "announced":
+        typer.echo(f"key {key['kid']} is announced; it signs from {key['active_at']} at the earliest")
+    else:
+        typer.echo(f"key {key['kid']} is {key['state']}")
+
+
+@app.command("retire")
+def retire_key(kid: str, reason: Reason = "", as_json: JsonFlag = False) -> None:
+    """Stop signing with the active key: another takes over at once, this one stays published until its tokens end."""
+
+    async def work(services: Services) -> SigningKey | None:
+        known = {key.kid: key for key in await services.stores.keys.all()}
+        if kid not in known or known[kid].state != "active":
+            return known.get(kid)
+        await services.rotation.rotate(now=True, revoke=False, caller=operator(), reason=reason)
+        return next((key for key in await services.stores.keys.all() if key.kid == kid), None)
+
+    key = run(work)
+    if key is None:
+        fail(f"there is no key {kid}", 1)
+    if key.state == "announced":
+        fail(f"key {kid} has not signed yet; only the active key can be retired", 1)
+    if as_json:
+        print_json(_shown(key))
+    else:
+        typer.echo(f"key {kid} is {key.state}; it is removed at {_shown(key)['remove_at']}")
+
+
+def _shown(key: SigningKey) -> dict[str, object]:
+    from authserver.web.admin.render import key_body
+
+    return key_body(key)

@@ -1,0 +1,110 @@
+"""From a command to the services and back: settings in, one line on stderr and a status out.
+
+Every command is one call of `run`. What it may meet on the way (bad settings, no master key,
+a schema that is behind, a database that is down, a refusal) is told in one line, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from authserver.cli.output import MISUSE, NO, fail
+from authserver.model.audit import Caller
+from authserver.model.page import Page, PageRequest
+
+if TYPE_CHECKING:
+    from authserver.model.account import User
+    from authserver.services import Services
+
+T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
+
+PAGE = 200
+
+
+def run(work: Callable[[Services], Awaitable[T]]) -> T:
+    """What `work` returns, given the services of this machine's settings; leaves with 1 or 2 when it is refused."""
+    from authserver.model.errors import Refused
+    from authserver.settings import SettingsError
+    from authserver.storage.interface import AlreadyExists, StorageUnavailable
+    from authserver.tokens.masterkey import MasterKeyError
+
+    try:
+        return asyncio.run(_with_services(work))
+    except (SettingsError, MasterKeyError) as error:
+        return fail(str(error), MISUSE)
+    except StorageUnavailable as error:
+        return fail(f"the database is not available, nothing was changed: {error}", MISUSE)
+    except AlreadyExists:
+        return fail("that name is taken", NO)
+    except Refused as error:
+        return fail(error.description, MISUSE if error.status == 400 else NO)
+
+
+def operator() -> Caller:
+    """Who is at the command line, for the audit log: the operating system's word, not an environment variable's."""
+    import os
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return Caller(actor="cli", address=f"os-user:{name}")
+
+
+async def find_user(services: Services, name_or_id: str) -> User:
+    """By username first, because a UUID can be one; raises NotFound."""
+    from authserver.accounts.usernames import username_key
+    from authserver.model.errors import NotFound, Refused
+
+    try:
+        user = await services.stores.users.by_username(username_key(name_or_id))
+    except Refused:
+        user = None
+    user = user or await services.stores.users.get(name_or_id)
+    if user is None:
+        raise NotFound(f"there is no user {name_or_id}")
+    return user
+
+
+class Listing(Protocol[Item]):
+    """One of the stores' `list` verbs with its filters filled in."""
+
+    async def __call__(self, page: PageRequest) -> Page[Item]: ...
+
+
+async def every(listing: Listing[Item], limit: int | None = None) -> AsyncIterator[Item]:
+    """The items of all pages, at most `limit` of them."""
+    after, left = None, limit
+    while left is None or left > 0:
+        page = await listing(PageRequest(limit=min(PAGE, left or PAGE), after=after))
+        for item in page.items:
+            yield item
+        left = None if left is None else left - len(page.items)
+        after = page.next_after
+        if after is None:
+            return
+
+
+async def _with_services(work: Callable[[Services], Awaitable[T]]) -> T:
+    from authserver import wiring
+    from authserver.settings import load_settings
+
+    services = wiring.build(load_settings())
+    async with AsyncExitStack() as stack:
+        for resource in services.resources:
+            await resource.start()
+            stack.push_async_callback(resource.close)
+        await _require_schema(services)
+        await services.keys.load()
+        return await work(services)
+
+
+async def _require_schema(services: Services) -> None:
+    state = await services.stores.maintenance.schema_state()
+    if state in ("missing", "behind"):
+        fail(f"the database schema is {state}; run: authserver migrate", MISUSE)
