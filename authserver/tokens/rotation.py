@@ -148,6 +148,19 @@ class KeyRotation:
             return announced
         return await self._activate_at_once(announced, caller, reason)
 
+    async def withdraw(self, kid: str, *, caller: Caller, reason: str = "") -> bool:
+        """As `rotate(revoke=True)`, if `kid` is the key that signs; False, with nothing changed, if another one does
+        by then. So two people who withdraw the same key at once withdraw one key."""
+        await self.ring.load()
+        active = self.ring.snapshot.in_state("active")
+        if active is None or active.kid != kid:
+            return False
+        try:
+            await self._replace(caller, reason)
+        except Conflict:
+            return False
+        return True
+
     async def _announce(self, active_at: Instant, caller: Caller, reason: str) -> SigningKey:
         key = replace(await self._make(), active_at=active_at)
         event = self._event(EventType.KEY_ANNOUNCED, caller, key, reason, active_at=active_at)
@@ -175,7 +188,9 @@ class KeyRotation:
         active = self.ring.snapshot.in_state("active")
         instead_of = active.kid if active else None
         key = _signing_now(await self._make(), self.now())
-        event = self._event(EventType.KEY_REVOKED, caller, key, reason, revoked=instead_of)
+        event = AuditLog(self.now).event(
+            EventType.KEY_REVOKED, caller, kid=instead_of, replaced_by=key.kid, reason=reason or None
+        )
         done = await self.store.replace_now(
             key, instead_of=instead_of, at=key.created_at, reason=reason or "revoked", event=event
         )
