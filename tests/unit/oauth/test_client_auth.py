@@ -47,7 +47,8 @@ def basic(client_id: str = "app", secret: str = SECRET) -> str:
 
 
 async def authenticate(*clients: Client, authorization: str | None = None, **form: str) -> Client:
-    authenticator = ClientAuthenticator(Registered({client.id: client for client in clients}), lambda: NOON)
+    registered = Registered({client.id: client for client in clients})
+    authenticator = ClientAuthenticator(registered, lambda: NOON, registered)
     return await authenticator.authenticate(PresentedCredentials(authorization, Form(form)))
 
 
@@ -144,6 +145,12 @@ async def test_a_malformed_header_is_a_failed_authentication_with_a_challenge(he
     refused = await refusal(a_client(), authorization=header)
     assert isinstance(refused, InvalidClient)
     assert "WWW-Authenticate" in refused.headers
+
+
+async def test_a_secret_that_is_newer_than_the_copy_in_memory_is_good_at_once():
+    behind, stored = Registered({"app": a_client()}), Registered({"app": a_client(secrets=(a_secret("new"),))})
+    authenticator = ClientAuthenticator(behind, lambda: NOON, stored)
+    assert await authenticator.authenticate(PresentedCredentials(basic(secret="new"), Form()))
 
 
 def test_every_registrable_method_is_in_the_table():
