@@ -61,7 +61,7 @@ def _add_request_id(logger: Any, method: str, event: MutableMapping[str, Any]) -
 
 def logger(name: str) -> Any:
     """A structlog logger; usable before `set_up_logging`."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(component=name)
 
 
 def set_up_logging(form: Literal["console", "json"] = "console", level: str = "INFO") -> None:
