@@ -1,0 +1,173 @@
+"""Logging in with a password: throttle, check, begin a session."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Final, Literal, NoReturn
+
+from authserver.accounts.errors import InvalidCredentials, LoginThrottled
+from authserver.accounts.passwords import Passwords, password_bytes
+from authserver.accounts.throttle import Admission, LoginThrottle
+from authserver.accounts.usernames import username_key
+from authserver.audit.events import EventType
+from authserver.audit.log import AuditLog
+from authserver.clock import Clock
+from authserver.model.account import User
+from authserver.model.audit import Caller
+from authserver.model.client import Client
+from authserver.model.errors import TemporarilyUnavailable
+from authserver.model.grant import Authorization, Family, Versions
+from authserver.model.session import Session
+from authserver.sessions.birth import Begun, LogIn
+from authserver.sessions.lifecycle import Sessions
+from authserver.storage.interface import AuditStore, UserStore
+from authserver.telemetry import LOGINS
+from authserver.tokens.handles import DeviceCookies
+
+PASSWORD: Final = ("pwd",)
+"""The `amr` of a log-in by password alone (RFC 8176 section 2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordAttempt:
+    """What a log-in request brings; client, scope and resources are already resolved and allowed."""
+
+    username: str
+    password: str = field(repr=False)
+    client: Client
+    mode: Literal["token", "session"] = "token"
+    scope: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    scope_asked: tuple[str, ...] | None = None
+    device_cookie: str | None = field(default=None, repr=False)
+    session_cookie: str | None = field(default=None, repr=False)
+    """Of a session that this browser has now; a new one in its place ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn:
+    user: User
+    session: Session
+    family: Family | None
+    versions: Versions
+    device_cookie: str = field(repr=False)
+    session_cookie: str | None = field(default=None, repr=False)
+    csrf_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+
+    def authorization(self, attempt: PasswordAttempt) -> Authorization:
+        """What the first access token of a log-in in token mode is minted from."""
+        assert self.family is not None
+        return Authorization(
+            client=attempt.client,
+            subject=self.user.id,
+            scope=self.family.scope,
+            audience=self.family.resources,
+            versions=self.versions,
+            family_id=self.family.id,
+            auth_time=self.session.auth_time,
+            acr=self.session.acr,
+            amr=self.session.amr,
+            not_after=self.family.abs_until,
+            refresh_token=self.refresh_token,
+            scope_asked=attempt.scope_asked,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Nothing it does, and nothing it takes, tells an unknown user from a wrong password."""
+
+    users: UserStore
+    passwords: Passwords
+    throttle: LoginThrottle
+    sessions: Sessions
+    device_cookies: DeviceCookies
+    audit: AuditLog
+    audit_store: AuditStore
+    now: Clock
+
+    async def with_password(self, attempt: PasswordAttempt, caller: Caller) -> LoggedIn:
+        """Raises InvalidCredentials, LoginThrottled, TemporarilyUnavailable (too many at once), and for
+        text that no account could have, InvalidUsername and InvalidPassword."""
+        key = username_key(attempt.username)
+        password_bytes(attempt.password)
+        admission = await self._admit(attempt, key, caller)
+        user = await self.users.by_username(key)
+        if not await self._is_right(attempt.password, user, admission):
+            await self._refuse("wrong", user, attempt, admission, caller)
+        assert user is not None
+        login = LogIn(
+            user=user,
+            client=attempt.client,
+            mode=attempt.mode,
+            scope=attempt.scope,
+            resources=attempt.resources,
+            amr=PASSWORD,
+        )
+        begun = await self.sessions.begin(login, caller) if user.enabled else None
+        if begun is None:
+            await self._refuse("disabled or changed meanwhile", user, attempt, admission, caller)
+        await self.throttle.succeeded(admission)
+        await self._tidy(attempt, user, caller)
+        LOGINS.inc("succeeded")
+        return self._logged_in(user, begun)
+
+    async def _admit(self, attempt: PasswordAttempt, key: str, caller: Caller) -> Admission:
+        cookie = attempt.device_cookie
+        device = self.device_cookies.recognises(cookie, key, self.now()) if cookie else None
+        try:
+            return await self.throttle.admit(key, caller.address, device)
+        except LoginThrottled as refused:
+            LOGINS.inc("throttled")
+            if refused.first:
+                await self.audit_store.append(
+                    self.audit.event(
+                        EventType.LOGIN_THROTTLED, caller, client_id=attempt.client.id, limit=refused.bucket
+                    )
+                )
+            raise
+
+    async def _is_right(self, password: str, user: User | None, admission: Admission) -> bool:
+        try:
+            check = await self.passwords.verify(password, user.password_hash if user else None)
+        except TemporarilyUnavailable:
+            LOGINS.inc("overloaded")
+            await self.throttle.released(admission)
+            raise
+        return check.ok
+
+    async def _refuse(
+        self, why: str, user: User | None, attempt: PasswordAttempt, admission: Admission, caller: Caller
+    ) -> NoReturn:
+        """Count and record it. The name is not recorded: people type passwords into the wrong field."""
+        await self.throttle.failed(admission)
+        await self.audit_store.append(
+            self.audit.event(
+                EventType.LOGIN_FAILED, caller, user_id=user.id if user else None, client_id=attempt.client.id
+            )
+        )
+        LOGINS.inc("failed")
+        raise InvalidCredentials(detail=why)
+
+    async def _tidy(self, attempt: PasswordAttempt, user: User, caller: Caller) -> None:
+        """After success: renew a hash of older parameters, end the session that this browser had before."""
+        if user.password_hash is not None and self.passwords.needs_rehash(user.password_hash):
+            with contextlib.suppress(TemporarilyUnavailable):  # at another log-in, then
+                renewed = await self.passwords.hash(attempt.password)
+                await self.users.rehash_password(user.id, user.password_hash, renewed)
+        if attempt.mode == "session" and attempt.session_cookie is not None:
+            await self.sessions.replace(attempt.session_cookie, caller=caller.acting_as(f"user:{user.id}"))
+
+    def _logged_in(self, user: User, begun: Begun) -> LoggedIn:
+        return LoggedIn(
+            user=user,
+            session=begun.session,
+            family=begun.family,
+            versions=begun.versions,
+            device_cookie=self.device_cookies.issue(user.username_key, self.now()),
+            session_cookie=begun.cookie,
+            csrf_token=begun.csrf_token,
+            refresh_token=begun.refresh_token,
+        )

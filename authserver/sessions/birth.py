@@ -1,0 +1,152 @@
+"""What a log-in starts from and becomes: the records, and the rows made from them."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Literal
+
+from authserver.ids import uuid7
+from authserver.model.account import User
+from authserver.model.audit import Caller
+from authserver.model.client import Client
+from authserver.model.grant import Family, Versions
+from authserver.model.session import Session
+from authserver.model.time import Duration, Instant
+from authserver.tokens.claims import AccessTokenClaims
+from authserver.tokens.handles import NewHandle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogIn:
+    """Who logged in, how, and through what."""
+
+    user: User
+    client: Client
+    mode: Literal["token", "session"]
+    scope: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ()
+    """RFC 8176 names, for instance "pwd"."""
+    acr: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A new session and its credentials: a cookie and its CSRF token, or a refresh token."""
+
+    session: Session
+    versions: Versions
+    family: Family | None = None
+    cookie: str | None = field(default=None, repr=False)
+    csrf_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSession:
+    """A session that the database just said is alive, and how the request proved it."""
+
+    session: Session
+    via: Literal["cookie", "token"]
+    csrf_token: str | None = field(default=None, repr=False)
+    """What X-CSRF-Token must repeat; None for a bearer token, which no browser sends by itself."""
+    claims: AccessTokenClaims | None = field(default=None, repr=False)
+    """Of the bearer token."""
+
+    @property
+    def user_id(self) -> str:
+        return self.session.user_id
+
+
+def browser_session(
+    login: LogIn,
+    caller: Caller,
+    now: Instant,
+    *,
+    session_id: str,
+    secret_hash: bytes,
+    idle: Duration,
+    absolute: Duration,
+) -> Session:
+    return Session(
+        id=session_id,
+        user_id=login.user.id,
+        kind="browser",
+        secret_hash=secret_hash,
+        auth_time=now,
+        acr=login.acr,
+        amr=login.amr,
+        client_id=login.client.id,
+        created_at=now,
+        last_seen_at=now,
+        idle_until=now + min(idle, absolute),
+        abs_until=now + absolute,
+        user_agent=caller.user_agent,
+        address=caller.address,
+    )
+
+
+def token_session(login: LogIn, caller: Caller, now: Instant, *, absolute: Duration) -> Session:
+    """Its own idle end is its absolute one: whether it is alive is for its family to say."""
+    return Session(
+        id=uuid7(now),
+        user_id=login.user.id,
+        kind="token",
+        auth_time=now,
+        acr=login.acr,
+        amr=login.amr,
+        client_id=login.client.id,
+        created_at=now,
+        last_seen_at=now,
+        idle_until=now + absolute,
+        abs_until=now + absolute,
+        user_agent=caller.user_agent,
+        address=caller.address,
+    )
+
+
+def first_family(login: LogIn, session: Session, family_id: str, handle: NewHandle, *, idle: Duration) -> Family:
+    now = session.created_at
+    return Family(
+        id=family_id,
+        session_id=session.id,
+        user_id=session.user_id,
+        client_id=login.client.id,
+        scope=login.scope,
+        resources=login.resources,
+        generation=0,
+        cur_hash=handle.secret_hash,
+        salt=handle.salt,
+        rotated_at=now,
+        auth_time=session.auth_time,
+        acr=session.acr,
+        amr=session.amr,
+        created_at=now,
+        idle_until=min(now + idle, session.abs_until),
+        abs_until=session.abs_until,
+    )
+
+
+def family_without_refresh(
+    session: Session, client_id: str, scope: tuple[str, ...], resources: tuple[str, ...], now: Instant
+) -> Family:
+    """Bears the session's id and lasts as long as the session at most; nobody knows its secret."""
+    return Family(
+        id=session.id,
+        session_id=session.id,
+        user_id=session.user_id,
+        client_id=client_id,
+        scope=scope,
+        resources=resources,
+        generation=0,
+        cur_hash=secrets.token_bytes(32),
+        salt=secrets.token_bytes(16),
+        rotated_at=now,
+        auth_time=session.auth_time,
+        acr=session.acr,
+        amr=session.amr,
+        created_at=now,
+        idle_until=session.abs_until,
+        abs_until=session.abs_until,
+    )

@@ -1,0 +1,185 @@
+"""The life of a session, from log-in to its end."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from authserver.audit.events import EventType
+from authserver.audit.log import AuditLog
+from authserver.clock import Clock
+from authserver.ids import uuid7
+from authserver.model.audit import Caller
+from authserver.model.errors import Forbidden, NotAuthenticated, NotFound
+from authserver.model.grant import Family, Versions
+from authserver.model.page import Page, PageRequest
+from authserver.model.revocation import RevocationOutcome
+from authserver.model.session import Session
+from authserver.sessions.birth import (
+    Begun,
+    LiveSession,
+    LogIn,
+    browser_session,
+    family_without_refresh,
+    first_family,
+    token_session,
+)
+from authserver.sessions.policy import SessionPolicy
+from authserver.storage.interface import AlreadyExists, ClientLookup, FamilyStore, SessionFilter, SessionStore
+from authserver.tokens.handles import MalformedHandle, RefreshHandles, SessionHandles
+from authserver.tokens.validation import AccessTokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    sessions: SessionStore
+    families: FamilyStore
+    clients: ClientLookup
+    session_handles: SessionHandles
+    refresh_handles: RefreshHandles
+    tokens: AccessTokens
+    policy: SessionPolicy
+    audit: AuditLog
+    now: Clock
+
+    # -- begin ----------------------------------------------------------------------------
+
+    async def begin(self, login: LogIn, caller: Caller) -> Begun | None:
+        """Store a session whose id and credentials are all new.
+
+        None, with nothing stored, when user, password or client changed since they were checked.
+        """
+        start = self._begin_browser if login.mode == "session" else self._begin_token
+        return await start(login, caller)
+
+    async def _begin_browser(self, login: LogIn, caller: Caller) -> Begun | None:
+        now = self.now()
+        session_id = uuid7(now)
+        cookie, secret_hash = self.session_handles.new(session_id)
+        session = browser_session(
+            login,
+            caller,
+            now,
+            session_id=session_id,
+            secret_hash=secret_hash,
+            idle=self.policy.idle,
+            absolute=self.policy.absolute,
+        )
+        versions = await self._store(login, session, None, caller)
+        if versions is None:
+            return None
+        csrf_token = self.session_handles.parse(cookie).csrf_token
+        return Begun(session=session, versions=versions, cookie=cookie, csrf_token=csrf_token)
+
+    async def _begin_token(self, login: LogIn, caller: Caller) -> Begun | None:
+        now = self.now()
+        refreshable = "refresh_token" in login.client.grant_types
+        absolute = self.policy.refresh_absolute if refreshable else self.policy.unrefreshable
+        session = token_session(login, caller, now, absolute=absolute)
+        family_id = uuid7(now)
+        handle = self.refresh_handles.first(family_id)
+        family = first_family(login, session, family_id, handle, idle=self.policy.refresh_idle)
+        versions = await self._store(login, session, family, caller)
+        if versions is None:
+            return None
+        refresh_token = handle.token if refreshable else None
+        return Begun(session=session, versions=versions, family=family, refresh_token=refresh_token)
+
+    async def _store(self, login: LogIn, session: Session, family: Family | None, caller: Caller) -> Versions | None:
+        event = self.audit.event(
+            EventType.LOGIN_SUCCEEDED,
+            caller.acting_as(f"user:{login.user.id}"),
+            user_id=login.user.id,
+            client_id=login.client.id,
+            session_id=session.id,
+            mode=login.mode,
+            amr=list(login.amr),
+            family_id=family.id if family else None,
+        )
+        return await self.sessions.begin(session, family, password_hash=login.user.password_hash, event=event)
+
+    async def own_family(
+        self, session: Session, client_id: str, *, scope: tuple[str, ...], resources: tuple[str, ...], caller: Caller
+    ) -> Family | None:
+        """The family whose id the access tokens of a browser session carry as `sid`.
+
+        Opened at the first need, ended with the session, and without a refresh token. It bears the session's own
+        id, so that there is one however many servers ask at once. None when the session has just ended.
+        """
+        found = await self.families.get(session.id)
+        if found is not None:
+            return found
+        family = family_without_refresh(session, client_id, scope, resources, self.now())
+        event = self.audit.event(
+            EventType.FAMILY_OPENED,
+            caller,
+            user_id=session.user_id,
+            client_id=client_id,
+            session_id=session.id,
+            family_id=family.id,
+        )
+        with contextlib.suppress(AlreadyExists):  # another server was first
+            if await self.sessions.add_family(family, event=event) is None:
+                return None
+        return await self.families.get(session.id)
+
+    # -- find -----------------------------------------------------------------------------
+
+    async def by_cookie(self, value: str) -> LiveSession:
+        """The session of a cookie, its idle end moved on; raises NotAuthenticated."""
+        try:
+            handle = self.session_handles.parse(value)
+        except MalformedHandle:
+            raise NotAuthenticated("the session cookie is not valid") from None
+        session = await self.sessions.authenticate(
+            handle.session_id, handle.secret_hash, now=self.now(), touch=self.policy.touch
+        )
+        if session is None:
+            raise NotAuthenticated("the session has ended")
+        return LiveSession(session=session, via="cookie", csrf_token=handle.csrf_token)
+
+    async def by_token(self, token: str) -> LiveSession:
+        """The session of a first-party client's access token; raises InvalidToken, NotAuthenticated, Forbidden."""
+        claims, state = await self.tokens.authenticate(token)
+        if state.session_id is None:
+            raise NotAuthenticated("this token belongs to no session")
+        client = await self.clients.get(claims.client_id)
+        if client is None or not client.first_party:
+            raise Forbidden("only a first-party client may see or end its user's sessions")
+        session = await self.sessions.get(state.session_id, now=self.now())
+        if session is None:
+            raise NotAuthenticated("the session has ended")
+        return LiveSession(session=session, via="token", claims=claims)
+
+    async def list(self, user_id: str, page: PageRequest) -> Page[Session]:
+        """The user's living sessions, newest first."""
+        return await self.sessions.list(page, SessionFilter(user_id=user_id), now=self.now())
+
+    # -- end ------------------------------------------------------------------------------
+
+    async def end(self, session: Session, *, reason: str, caller: Caller) -> RevocationOutcome:
+        """End a session and its families; ending it again changes nothing."""
+        event = self.audit.event(
+            EventType.SESSION_ENDED, caller, user_id=session.user_id, session_id=session.id, reason=reason
+        )
+        return await self.sessions.end(session.id, at=self.now(), reason=reason, event=event)
+
+    async def end_others(self, live: LiveSession, *, reason: str, caller: Caller) -> RevocationOutcome:
+        """End every session of the user but this one."""
+        event = self.audit.event(
+            EventType.SESSIONS_OTHERS_ENDED, caller, user_id=live.user_id, session_id=live.session.id, reason=reason
+        )
+        return await self.sessions.end_others(live.user_id, live.session.id, at=self.now(), reason=reason, event=event)
+
+    async def end_one(self, user_id: str, session_id: str, *, reason: str, caller: Caller) -> RevocationOutcome:
+        """End one of the user's sessions; raises NotFound for an unknown, an ended and a foreign one alike."""
+        session = await self.sessions.get(session_id, now=self.now())
+        if session is None or session.user_id != user_id:
+            raise NotFound("there is no such session")
+        return await self.end(session, reason=reason, caller=caller)
+
+    async def replace(self, cookie: str, *, caller: Caller) -> None:
+        """End the session of a cookie that a new log-in has just replaced, if it is still alive."""
+        with contextlib.suppress(NotAuthenticated):
+            live = await self.by_cookie(cookie)
+            await self.end(live.session, reason="replaced by a new log-in", caller=caller)
