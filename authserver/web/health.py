@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from authserver import telemetry
+from authserver.storage.interface import MaintenanceStore, StorageUnavailable
+from authserver.tokens.keyring import KeyRing
 
 NO_STORE = {"Cache-Control": "no-store"}
 CHECK_SECONDS = 2.0
@@ -59,3 +61,35 @@ class MetricsEndpoint:
         return Response(
             telemetry.render_metrics(), media_type="text/plain; version=0.0.4; charset=utf-8", headers=NO_STORE
         )
+
+
+MAX_FOLLOWER_AGE = 5.0
+"""Seconds without a look at the configuration's version after which a server should get no traffic."""
+
+
+class Aged(Protocol):
+    @property
+    def age(self) -> float: ...
+
+
+def readiness(maintenance: MaintenanceStore, keys: KeyRing, follower: Aged) -> dict[str, Check]:
+    """The checks of /readyz, by name."""
+
+    async def database() -> str | None:
+        try:
+            await maintenance.ping()
+        except StorageUnavailable:
+            return "does not answer"
+        return None
+
+    async def schema() -> str | None:
+        state = await maintenance.schema_state()
+        return None if state in ("current", "ahead") else f"{state}: run authserver migrate"
+
+    async def signing_key() -> str | None:
+        return None if keys.snapshot.signing else "no key is active"
+
+    async def config() -> str | None:
+        return None if follower.age < MAX_FOLLOWER_AGE else "not confirmed for some seconds"
+
+    return {"database": database, "schema": schema, "signing_key": signing_key, "config": config}

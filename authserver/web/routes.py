@@ -1,0 +1,111 @@
+"""The whole URL table, and which endpoint is given which service.
+
+The fields of an endpoint are its permissions: what is not handed over here is out of its reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from authserver.oauth.metadata import authorization_server_metadata
+from authserver.services import Services
+from authserver.web import admin
+from authserver.web.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint, readiness
+from authserver.web.introspect import IntrospectEndpoint
+from authserver.web.revoke import RevokeEndpoint
+from authserver.web.routing import Rule, rule
+from authserver.web.token import TokenEndpoint
+from authserver.web.wellknown import JwksEndpoint, MetadataEndpoint
+
+METADATA = "/.well-known/oauth-authorization-server"
+
+
+def routes(services: Services) -> list[Rule]:
+    """Every rule of the server."""
+    table = [*_oauth(services), *_first_party(services), *_admin(services), *_operation(services)]
+    return [*_discovery(services, table), *table]
+
+
+def _oauth(s: Services) -> Iterable[Rule]:
+    return (
+        rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issue).post, cors=True),
+        rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
+        rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation).post, cors=True),
+    )
+
+
+def _discovery(s: Services, table: Iterable[Rule]) -> Iterable[Rule]:
+    """The metadata is derived from the table; an issuer with a path is asked for it in both forms (RFC 8414 section 3.1
+    inserts the well-known part before the path, OpenID Connect clients append it)."""
+    paths = ["/.well-known/jwks.json", *(r.path for r in table)]
+    document = authorization_server_metadata(s.issuer, paths=paths, grant_types=list(s.grants))
+    metadata = MetadataEndpoint(document)
+    yield rule("/.well-known/jwks.json", get=JwksEndpoint(s.keys).get, cors=True)
+    yield rule(METADATA, get=metadata.get, cors=True)
+    issuer_path = urlsplit(s.issuer).path
+    if issuer_path:
+        yield rule(METADATA + issuer_path, get=metadata.get, cors=True)
+
+
+def _first_party(s: Services) -> Iterable[Rule]:
+    return ()
+
+
+def _admin(s: Services) -> Iterable[Rule]:
+    guard = admin.AdminGuard(s.access_tokens, s.issuer, s.audit, s.audit_store)
+    return (*_admin_revocations(s, guard), *_admin_users(s, guard), *_admin_clients(s, guard), *_admin_keys(s, guard))
+
+
+def _admin_revocations(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
+    target = admin.TokenTarget(s.access_tokens, s.refresh_handles)
+    revocations = admin.AdminRevocationsEndpoint(guard, s.revoker, target, s.audit_store, s.now, s.access_token_ttl)
+    sessions = admin.AdminSessionsEndpoint(guard, s.session_store, s.now)
+    session = admin.AdminSessionEndpoint(guard, s.session_store, s.revoker, s.now)
+    return (
+        rule("/admin/revocations", get=revocations.get, post=revocations.post),
+        rule("/admin/sessions", get=sessions.get),
+        rule("/admin/sessions/{session_id}", get=session.get, delete=session.delete),
+        rule("/admin/audit", get=admin.AdminAuditEndpoint(guard, s.audit_store).get),
+    )
+
+
+def _admin_users(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
+    users = admin.AdminUsersEndpoint(guard, s.directory)
+    user = admin.AdminUserEndpoint(guard, s.directory)
+    return (
+        rule("/admin/users", get=users.get, post=users.post),
+        rule("/admin/users/{user_id}", get=user.get, patch=user.patch, delete=user.delete),
+        rule("/admin/users/{user_id}/password", put=admin.AdminPasswordEndpoint(guard, s.directory).put),
+    )
+
+
+def _admin_clients(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
+    readers = admin.client_readers(s.grants, s.access_token_ttl)
+    last = admin.LastAdmin(s.clients, s.issuer, s.now)
+    clients = admin.AdminClientsEndpoint(guard, s.clients, s.audit, s.now, readers)
+    client = admin.AdminClientEndpoint(guard, s.clients, last, s.audit, s.now, readers)
+    secrets = admin.AdminClientSecretsEndpoint(guard, s.clients, s.audit, s.now)
+    secret = admin.AdminClientSecretEndpoint(guard, s.clients, last, s.audit)
+    return (
+        rule("/admin/clients", get=clients.get, post=clients.post),
+        rule("/admin/clients/{client_id}", get=client.get, patch=client.patch, delete=client.delete),
+        rule("/admin/clients/{client_id}/secrets", post=secrets.post),
+        rule("/admin/clients/{client_id}/secrets/{secret_id}", delete=secret.delete),
+    )
+
+
+def _admin_keys(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
+    rotate = admin.AdminRotateEndpoint(guard, s.key_store, s.rotation.rotate, s.revoker)
+    return (
+        rule("/admin/keys", get=admin.AdminKeysEndpoint(guard, s.key_store).get),
+        rule("/admin/keys/rotate", post=rotate.post),
+    )
+
+
+def _operation(s: Services) -> Iterable[Rule]:
+    return (
+        rule("/healthz", get=HealthEndpoint().get),
+        rule("/readyz", get=ReadyEndpoint(readiness(s.maintenance, s.keys, s.client_cache)).get),
+        rule("/metrics", get=MetricsEndpoint().get),
+    )
