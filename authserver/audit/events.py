@@ -14,7 +14,7 @@ class EventType(StrEnum):
     LOGIN_THROTTLED = "login.throttled"
     SESSION_ENDED = "session.ended"
     SESSION_REVOKED = "session.revoked"
-    SESSIONS_OTHERS_ENDED = "sessions.others_ended"
+    SESSION_OTHERS_ENDED = "sessions.others_ended"
 
     # Refresh families and tokens.
     FAMILY_OPENED = "family.opened"
