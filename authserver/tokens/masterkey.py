@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import os
 import secrets
 import stat
@@ -72,15 +73,9 @@ def create_master_key(path: str | os.PathLike[str]) -> MasterKey:
     """
     target = Path(path)
     key = secrets.token_bytes(KEY_BYTES)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            _write_private(draft, base64.urlsafe_b64encode(key) + b"\n")
-            os.link(draft, target)  # fails when the target exists, unlike a rename
-        finally:
-            draft.unlink(missing_ok=True)
-        _sync_directory(target.parent)
+        _make_directory(target.parent)
+        _publish(target, base64.urlsafe_b64encode(key) + b"\n")
     except FileExistsError:
         raise MasterKeyError(f"{target} exists already and is not overwritten") from None
     except OSError as error:
@@ -119,13 +114,14 @@ def _read_private(path: Path) -> bytes:
         raise MasterKeyError(f"{path} does not exist; make it with `authserver init`") from None
     except OSError as error:
         raise MasterKeyError(f"{path} cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         # Of the open file, not of the name: nobody can swap it in between.
-        _refuse_exposed(path, os.fstat(file.fileno()).st_mode)
-        try:
-            return file.read(MAX_FILE_BYTES)
-        except OSError as error:
-            raise MasterKeyError(f"{path} cannot be read: {error.strerror}") from None
+        _refuse_exposed(path, os.fstat(descriptor).st_mode)
+        return os.read(descriptor, MAX_FILE_BYTES)
+    except OSError as error:
+        raise MasterKeyError(f"{path} cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_exposed(path: Path, mode: int) -> None:
@@ -136,6 +132,24 @@ def _refuse_exposed(path: Path, mode: int) -> None:
             f"{path} is open to other users (mode {stat.S_IMODE(mode):04o}); run `chmod 600 {path}`, "
             "and replace the key if others may have read it"
         )
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+
+
+def _publish(target: Path, content: bytes) -> None:
+    """Write to a draft and give it its name when it is whole and on disk; raises FileExistsError."""
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        _write_private(draft, content)
+        os.link(draft, target)  # fails when the target exists, unlike a rename
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_directory(target.parent)
 
 
 def _write_private(path: Path, content: bytes) -> None:
