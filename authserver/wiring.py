@@ -209,7 +209,7 @@ async def _assemble(
         throttle=throttle,
         login=login,
         sessions=session_service,
-        client_auth=ClientAuthenticator(client_cache, now),
+        client_auth=ClientAuthenticator(client_cache, now, clients),
         grants=grant_table(
             ClientCredentialsGrant(client_cache, settings.issuer),
             RefreshTokenGrant(
