@@ -111,7 +111,7 @@ async def _require_schema(maintenance: MaintenanceStore) -> None:
 
 
 def _announcer(client_cache: CachedClients, bus: Bus) -> Callable[[], Awaitable[None]]:
-    """What follows a committed change of a client: this process and the others look again at once."""
+    """What follows a committed change of a client, a key or a version: this process and the others look again at once."""
 
     async def announce() -> None:
         client_cache.invalidate()
@@ -152,7 +152,8 @@ async def _assemble(
     issue = TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now)
     access_tokens = AccessTokens(keys, revocations, settings.issuer, now)
     refresh_handles, device_cookies = RefreshHandles(master), DeviceCookies(master)
-    revoker = Revoker(revocations, bus, audit, now, key_store, rotation.rotate)
+    announce = _announcer(client_cache, bus)
+    revoker = Revoker(revocations, bus, audit, now, rotation.withdraw, announce)
 
     passwords = Passwords(settings.password_threads, settings.password_queue)
     throttle = LoginThrottle(SqlThrottle(database), cache, throttle_policy(settings), now)
@@ -186,7 +187,7 @@ async def _assemble(
         access_token_ttl=settings.access_token_ttl,
         now=now,
         resources=(*resources, _Closing(passwords)),
-        clients=AnnouncedClients(clients, _announcer(client_cache, bus)),
+        clients=AnnouncedClients(clients, announce),
         users=users,
         session_store=sessions,
         families=families,

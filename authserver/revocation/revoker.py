@@ -29,6 +29,9 @@ EVENT_OF: dict[RevocationKind, EventType] = {
 """Every revocation is an event of one of these types: together they are the list of past revocations."""
 
 
+_CONFIGURATION: frozenset[RevocationKind] = frozenset({"client", "kid", "all"})
+
+
 class WithdrawSigningKey(Protocol):
     """`tokens.rotation.KeyRotation.withdraw`: if this key signs, another one does from its return on, and this one
     is revoked; False, with nothing changed, if it does not sign."""
@@ -48,7 +51,8 @@ class Revoker:
     now: Clock
     withdraw_signing_key: WithdrawSigningKey
     changed: Callable[[], Awaitable[None]] = _nobody
-    """Told after a commit, so that this process and the others look again at their copies of clients and keys."""
+    """Told after the commit of what also stands in copies of clients and keys, so that everybody looks again:
+    a client must not be handed tokens under the version that was just revoked."""
 
     async def revoke(self, target: RevocationTarget, *, reason: str, caller: Caller) -> RevocationOutcome:
         """Take `target` back; when this returns, it is refused everywhere and stays so over a crash.
@@ -62,7 +66,8 @@ class Revoker:
             raise unknown(target)
         if outcome.changed:
             # Only after the commit: whoever is woken must find the change.
-            await self.changed()
+            if target.kind in _CONFIGURATION:
+                await self.changed()
             await self.bus.publish(CHANNEL)
         return outcome
 

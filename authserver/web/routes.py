@@ -82,7 +82,7 @@ def _admin_users(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
 
 def _admin_clients(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
     readers = admin.client_readers(s.grants, s.access_token_ttl)
-    last = admin.LastAdmin(s.clients, s.issuer, s.now)
+    last = admin.LastAdmin(s.clients, s.issuer)
     clients = admin.AdminClientsEndpoint(guard, s.clients, s.audit, s.now, readers)
     client = admin.AdminClientEndpoint(guard, s.clients, last, s.audit, s.now, readers)
     secrets = admin.AdminClientSecretsEndpoint(guard, s.clients, s.audit, s.now)

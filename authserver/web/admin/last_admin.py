@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from authserver.clock import Clock
 from authserver.model.client import Client
 from authserver.model.errors import Conflict
 from authserver.model.page import PageRequest
@@ -18,7 +17,6 @@ from authserver.web.admin.guard import ADMIN
 class LastAdmin:
     clients: ClientStore
     issuer: str
-    now: Clock
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from the check to the write: two administrators cannot remove each other in this process.
     On two nodes they can; the command line then makes a new one."""
