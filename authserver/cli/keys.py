@@ -24,7 +24,7 @@ def list_keys(as_json: JsonFlag = False) -> None:
     """List the signing keys: announced, active, retired, revoked."""
 
     async def work(services: Services) -> list[dict[str, object]]:
-        return [_shown(key) for key in await services.stores.keys.all()]
+        return [_shown(key) for key in await services.key_store.all()]
 
     rows = run(work)
     if as_json:
@@ -66,11 +66,11 @@ def retire_key(kid: str, reason: Reason = "", as_json: JsonFlag = False) -> None
     """Stop signing with the active key: another takes over at once, this one stays published until its tokens end."""
 
     async def work(services: Services) -> SigningKey | None:
-        known = {key.kid: key for key in await services.stores.keys.all()}
+        known = {key.kid: key for key in await services.key_store.all()}
         if kid not in known or known[kid].state != "active":
             return known.get(kid)
         await services.rotation.rotate(now=True, revoke=False, caller=operator(), reason=reason)
-        return next((key for key in await services.stores.keys.all() if key.kid == kid), None)
+        return next((key for key in await services.key_store.all() if key.kid == kid), None)
 
     key = run(work)
     if key is None:

@@ -5,6 +5,7 @@ Arguments stand in the shell's history and in the process list of every user of 
 
 from __future__ import annotations
 
+import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -24,6 +25,14 @@ GeneratePassword = Annotated[
 ]
 TokenArgument = Annotated[str | None, typer.Argument(hidden=True, metavar="-")]
 TokenFile = Annotated[Path | None, typer.Option("--file", help="Read the token from this file instead of stdin.")]
+
+
+def choose_password(*, stdin: bool, generate: bool) -> str:
+    """By the one way that was chosen; raises typer.Exit(2) for two."""
+    if stdin and generate:
+        fail("--password-stdin and --generate-password exclude each other")
+    # 24 letters and digits of base64url: 144 bits, and nothing that a form would refuse.
+    return secrets.token_urlsafe(18) if generate else read_password(stdin=stdin)
 
 
 def read_password(*, stdin: bool) -> str:

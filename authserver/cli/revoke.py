@@ -34,9 +34,9 @@ def revoke_token(
     text = read_token(argument, file)
 
     async def target(services: Services) -> RevocationTarget:
-        from authserver.cli.token_reading import revocable
+        from authserver.web.admin.token_target import TokenTarget
 
-        return revocable(services, text)
+        return await TokenTarget(services.access_tokens, services.refresh_handles)(text)
 
     _revoke(target, "the token", reason, dry_run, as_json)
 
@@ -57,7 +57,7 @@ def revoke_jti(
         from authserver.revocation.targets import parse_request
 
         body: dict[str, object] = {"jti": jti} if expires_at is None else {"jti": jti, "expires_at": expires_at}
-        request = parse_request(body, now=services.now(), longest_token=services.issue.ttl)
+        request = parse_request(body, now=services.now(), longest_token=services.access_token_ttl)
         assert request.target is not None
         return request.target
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from authserver.cli.output import MISUSE, NO, fail
 from authserver.model.audit import Caller
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from authserver.services import Services
 
 T = TypeVar("T")
-Item = TypeVar("Item", covariant=True)
+Item = TypeVar("Item")
 
 PAGE = 200
 
@@ -62,22 +61,18 @@ async def find_user(services: Services, name_or_id: str) -> User:
     from authserver.model.errors import NotFound, Refused
 
     try:
-        user = await services.stores.users.by_username(username_key(name_or_id))
+        user = await services.users.by_username(username_key(name_or_id))
     except Refused:
         user = None
-    user = user or await services.stores.users.get(name_or_id)
+    user = user or await services.users.get(name_or_id)
     if user is None:
         raise NotFound(f"there is no user {name_or_id}")
     return user
 
 
-class Listing(Protocol[Item]):
-    """One of the stores' `list` verbs with its filters filled in."""
-
-    async def __call__(self, page: PageRequest) -> Page[Item]: ...
-
-
-async def every(listing: Listing[Item], limit: int | None = None) -> AsyncIterator[Item]:
+async def every(
+    listing: Callable[[PageRequest], Awaitable[Page[Item]]], limit: int | None = None
+) -> AsyncIterator[Item]:
     """The items of all pages, at most `limit` of them."""
     after, left = None, limit
     while left is None or left > 0:
@@ -94,17 +89,8 @@ async def _with_services(work: Callable[[Services], Awaitable[T]]) -> T:
     from authserver import wiring
     from authserver.settings import load_settings
 
-    services = wiring.build(load_settings())
-    async with AsyncExitStack() as stack:
-        for resource in services.resources:
-            await resource.start()
-            stack.push_async_callback(resource.close)
-        await _require_schema(services)
-        await services.keys.load()
+    services = await wiring.build(load_settings())
+    try:
         return await work(services)
-
-
-async def _require_schema(services: Services) -> None:
-    state = await services.stores.maintenance.schema_state()
-    if state in ("missing", "behind"):
-        fail(f"the database schema is {state}; run: authserver migrate", MISUSE)
+    finally:
+        await services.close()

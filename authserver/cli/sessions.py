@@ -36,9 +36,9 @@ def list_sessions(
         where = SessionFilter(user_id=user_id, client_id=client, include_dead=include_ended)
         names: dict[str, str | None] = {}
         rows: list[dict[str, object]] = []
-        async for session in every(lambda page: services.stores.sessions.list(page, where, now=services.now()), limit):
+        async for session in every(lambda page: services.session_store.list(page, where, now=services.now()), limit):
             if session.user_id not in names:
-                found = await services.stores.users.get(session.user_id)
+                found = await services.users.get(session.user_id)
                 names[session.user_id] = found.username if found else None
             rows.append({**session_body(session), "username": names[session.user_id]})
         return rows

@@ -94,12 +94,16 @@ def explain_token(argument: TokenArgument = None, file: TokenFile = None, as_jso
 
     async def work(services: Services) -> Story:
         from authserver.cli import token_story
-        from authserver.cli.token_reading import as_refresh
+        from authserver.model.errors import NotFound
+        from authserver.tokens.handles import MalformedHandle
 
-        handle = as_refresh(services, text)
-        if handle is not None:
-            return await token_story.of_refresh_token(services, handle)
-        return await token_story.of_access_token(services, text)
+        if "." in text:
+            return await token_story.of_access_token(services, text)
+        try:
+            handle = services.refresh_handles.parse(text)
+        except MalformedHandle:
+            raise NotFound("this is no token of this server") from None
+        return await token_story.of_refresh_token(services, handle)
 
     story = run(work)
     if as_json:

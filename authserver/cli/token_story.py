@@ -204,7 +204,7 @@ def _concerns(event: AuditEvent, names: set[str | None], about: set[str | None])
     if any(named):
         return bool(names & {str(name) for name in named if name})
     closest = event.session_id or event.user_id or event.client_id
-    if event.type == EventType.SESSIONS_OTHERS_ENDED:
+    if event.type == EventType.SESSION_OTHERS_ENDED:
         return event.user_id in about and event.session_id not in about
     return event.type == EventType.ISSUER_REVOKED if closest is None else closest in about
 

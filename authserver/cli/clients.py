@@ -1,0 +1,270 @@
+"""`authserver clients`: register, show, change, disable and remove clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authserver.cli.output import JsonFlag, YesFlag, confirm, fail, note, print_json, print_record, print_table
+from authserver.cli.runtime import every, operator, run
+
+if TYPE_CHECKING:
+    from authserver.services import Services
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Programs that ask for tokens or check them.")
+
+COLUMNS = ("client_id", "name", "auth_method", "grant_types", "scopes", "resources", "first_party", "enabled")
+
+Name = Annotated[str | None, typer.Option("--name", help="For people.")]
+Auth = Annotated[
+    str | None, typer.Option("--auth-method", help="client_secret_basic, client_secret_post, or none (public).")
+]
+Grants = Annotated[
+    list[str] | None, typer.Option("--grant", help="client_credentials or refresh_token; may be repeated.")
+]
+Scopes = Annotated[list[str] | None, typer.Option("--scope", help="A scope it may ask for; may be repeated.")]
+Resources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--resource", help="A resource (audience) it may ask tokens for; may be repeated. Default: the issuer."
+    ),
+]
+Audiences = Annotated[
+    list[str] | None, typer.Option("--audience", help="A resource it answers for and may introspect; may be repeated.")
+]
+Redirects = Annotated[list[str] | None, typer.Option("--redirect-uri", help="May be repeated.")]
+FirstParty = Annotated[
+    bool | None, typer.Option("--first-party/--third-party", help="May it send users' passwords to POST /login?")
+]
+Rotation = Annotated[str | None, typer.Option("--refresh-rotation", help="always or never.")]
+Ttl = Annotated[
+    int | None, typer.Option("--access-token-ttl", help="Seconds its access tokens live; 0: the server's default.")
+]
+
+
+@app.command("add")
+def add_client(
+    client_id: Annotated[str, typer.Argument(help="Its id; never a UUID.")],
+    name: Name = None,
+    auth_method: Auth = None,
+    grant: Grants = None,
+    scope: Scopes = None,
+    resource: Resources = None,
+    audience: Audiences = None,
+    redirect_uri: Redirects = None,
+    first_party: FirstParty = None,
+    refresh_rotation: Rotation = None,
+    access_token_ttl: Ttl = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Register a client; the secret of a confidential one is printed once."""
+    fields = _fields(
+        name or client_id,
+        auth_method,
+        grant,
+        scope,
+        resource,
+        audience,
+        redirect_uri,
+        first_party,
+        refresh_rotation,
+        access_token_ttl,
+    )
+
+    async def work(services: Services) -> dict[str, object]:
+        from authserver.cli.client_records import register
+
+        return await register(services, {"client_id": client_id, **fields}, operator())
+
+    _show(run(work), as_json)
+
+
+@app.command("list")
+def list_clients(
+    query: Annotated[str | None, typer.Option(help="Only those whose id or name has this part.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the registered clients."""
+
+    async def work(services: Services) -> list[dict[str, object]]:
+        from authserver.web.admin.render import client_body
+
+        return [client_body(client) async for client in every(lambda page: services.clients.list(page, query=query))]
+
+    rows = run(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, COLUMNS, empty="no clients")
+
+
+@app.command("show")
+def show_client(client_id: str, as_json: JsonFlag = False) -> None:
+    """Show one client with the names and ends of its secrets."""
+
+    async def work(services: Services) -> dict[str, object]:
+        from authserver.cli.client_records import find
+        from authserver.web.admin.render import client_body
+
+        return client_body(await find(services, client_id))
+
+    _show(run(work), as_json)
+
+
+@app.command("update")
+def update_client(
+    client_id: str,
+    name: Name = None,
+    auth_method: Auth = None,
+    grant: Grants = None,
+    scope: Scopes = None,
+    resource: Resources = None,
+    audience: Audiences = None,
+    redirect_uri: Redirects = None,
+    first_party: FirstParty = None,
+    refresh_rotation: Rotation = None,
+    access_token_ttl: Ttl = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change what is named and leave the rest; a list replaces the old one, "" empties it."""
+    fields = _fields(
+        name,
+        auth_method,
+        grant,
+        scope,
+        resource,
+        audience,
+        redirect_uri,
+        first_party,
+        refresh_rotation,
+        access_token_ttl,
+    )
+    if not fields:
+        fail("name at least one thing to change")
+
+    async def work(services: Services) -> dict[str, object]:
+        from authserver.cli.client_records import change
+
+        return await change(services, client_id, fields, operator())
+
+    _show(run(work), as_json)
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    client_id: str,
+    retire_after: Annotated[
+        str, typer.Option(help='How long the old secrets go on working: "0", "10m", "1d"; "never" keeps them.')
+    ] = "1d",
+    as_json: JsonFlag = False,
+) -> None:
+    """Add a secret, printed once; the old ones end after --retire-after, so that nothing has to stop meanwhile."""
+
+    async def work(services: Services) -> dict[str, object]:
+        from authserver.cli.client_records import add_secret
+        from authserver.settings import parse_duration
+
+        try:
+            overlap = None if retire_after == "never" else parse_duration(retire_after)
+        except ValueError as error:
+            fail(f"--retire-after: {error}")
+        return await add_secret(services, client_id, overlap, operator())
+
+    _show(run(work), as_json)
+
+
+@app.command("disable")
+def disable_client(client_id: str, as_json: JsonFlag = False) -> None:
+    """Refuse the client and everything it was issued, for good: enabling it again revives no token."""
+    _switch(client_id, False, as_json)
+
+
+@app.command("enable")
+def enable_client(client_id: str, as_json: JsonFlag = False) -> None:
+    """Let a disabled client ask for new tokens again."""
+    _switch(client_id, True, as_json)
+
+
+@app.command("remove")
+def remove_client(client_id: str, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
+    """Delete a client, its secrets and refresh families; its tokens are refused from now on."""
+    confirm(f"Remove client {client_id} with everything it was issued?", yes=yes)
+
+    async def work(services: Services) -> None:
+        from authserver.cli.client_records import remove
+
+        await remove(services, client_id, operator())
+
+    run(work)
+    if as_json:
+        print_json({"client_id": client_id, "removed": True})
+    else:
+        typer.echo(f"removed client {client_id}")
+
+
+def _switch(client_id: str, enabled: bool, as_json: bool) -> None:
+    async def work(services: Services) -> dict[str, object]:
+        from authserver.cli.client_records import set_enabled
+
+        return await set_enabled(services, client_id, enabled, operator())
+
+    shown = run(work)
+    if as_json:
+        print_json(shown)
+    else:
+        typer.echo(f"client {client_id} is {'enabled' if enabled else 'disabled'}")
+
+
+def _fields(
+    name: str | None,
+    auth_method: str | None,
+    grant: list[str] | None,
+    scope: list[str] | None,
+    resource: list[str] | None,
+    audience: list[str] | None,
+    redirect_uri: list[str] | None,
+    first_party: bool | None,
+    refresh_rotation: str | None,
+    access_token_ttl: int | None,
+) -> dict[str, object]:
+    """What was named, in the shape of the admin API's bodies, whose rules then apply."""
+    given: dict[str, object] = {
+        "name": name,
+        "auth_method": auth_method,
+        "grant_types": grant or None,
+        "scopes": _words(scope),
+        "resources": resource or None,
+        "audiences": audience or None,
+        "redirect_uris": redirect_uri or None,
+        "first_party": first_party,
+        "refresh_rotation": refresh_rotation,
+    }
+    fields = {field: _emptied(value) for field, value in given.items() if value is not None}
+    if access_token_ttl is not None:
+        fields["access_token_ttl"] = access_token_ttl or None
+    return fields
+
+
+def _words(scopes: list[str] | None) -> list[str] | None:
+    """`--scope "a b"` and `--scope a --scope b` mean the same."""
+    return [word for scope in scopes for word in scope.split() or [""]] if scopes else None
+
+
+def _emptied(value: object) -> object:
+    return [] if value == [""] else value
+
+
+def _show(record: Mapping[str, object], as_json: bool) -> None:
+    if as_json:
+        print_json(record)
+        return
+    secret = record.get("client_secret")
+    print_record({name: value for name, value in record.items() if name not in ("client_secret", "secrets")})
+    secrets = record.get("secrets")
+    if isinstance(secrets, list) and secrets:
+        print_table(secrets, ("secret_id", "created_at", "expires_at"), empty="")
+    if secret is not None:
+        note("The secret is shown this once; only its hash is stored.")
+        typer.echo(f"client secret  {secret}")
