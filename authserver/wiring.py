@@ -111,7 +111,7 @@ async def _require_schema(maintenance: MaintenanceStore) -> None:
 
 
 def _announcer(client_cache: CachedClients, bus: Bus) -> Callable[[], Awaitable[None]]:
-    """What follows a committed change of a client, a key or a version: this process and the others look again at once."""
+    """What follows a committed change of clients, keys or versions: this process and the others look again at once."""
 
     async def announce() -> None:
         client_cache.invalidate()
