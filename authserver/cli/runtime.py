@@ -7,7 +7,8 @@ a schema that is behind, a database that is down, a refusal) is told in one line
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from authserver.cli.output import MISUSE, NO, fail
@@ -26,21 +27,30 @@ PAGE = 200
 
 def run(work: Callable[[Services], Awaitable[T]]) -> T:
     """What `work` returns, given the services of this machine's settings; leaves with 1 or 2 when it is refused."""
+    with told():
+        return asyncio.run(_with_services(work))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What may go wrong on purpose inside becomes one line on stderr and a status."""
     from authserver.model.errors import Refused
     from authserver.settings import SettingsError
     from authserver.storage.interface import AlreadyExists, StorageUnavailable
     from authserver.tokens.masterkey import MasterKeyError
 
     try:
-        return asyncio.run(_with_services(work))
+        yield
     except (SettingsError, MasterKeyError) as error:
-        return fail(str(error), MISUSE)
+        fail("; ".join(str(error).splitlines()), MISUSE)
     except StorageUnavailable as error:
-        return fail(f"the database is not available, nothing was changed: {error}", MISUSE)
+        fail(f"the database is not available, nothing was changed: {error}", MISUSE)
     except AlreadyExists:
-        return fail("that name is taken", NO)
+        fail("that name is taken", NO)
     except Refused as error:
-        return fail(error.description, MISUSE if error.status == 400 else NO)
+        fail(error.description, MISUSE if error.status == 400 else NO)
+    except KeyboardInterrupt:
+        fail("stopped", NO)
 
 
 def operator() -> Caller:
