@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from authserver import telemetry, wiring
 from authserver.model.time import SECOND
 from authserver.services import Services
-from authserver.settings import Settings
+from authserver.settings import Settings, load_settings
 from authserver.storage.interface import StorageUnavailable
 from authserver.web.middleware import Edge
 from authserver.web.routes import routes
@@ -40,6 +40,13 @@ _log = telemetry.logger("authserver.app")
 def create_app(settings: Settings) -> ASGIApp:
     """An ASGI app for any server; give it the lifespan protocol."""
     return App(settings)
+
+
+def from_environment() -> ASGIApp:
+    """For worker processes, and for any other ASGI server: `--factory authserver.app:from_environment`."""
+    settings = load_settings()
+    telemetry.set_up_logging(settings.log_format, settings.log_level)
+    return create_app(settings)
 
 
 class App:
@@ -206,7 +213,7 @@ async def supervised(name: str, job: Callable[[], Awaitable[None]]) -> None:
             if not down:
                 _log.warning("waiting for the database", job=name, error=str(error))
             down = True
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever broke it, it is started again
             _log.exception("job broke; starting it again", job=name)
             await asyncio.sleep(1)
         await asyncio.sleep(RETRY_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - jitter

@@ -37,6 +37,7 @@ from authserver.storage.sql import (
     SqlUsers,
     open_database,
 )
+from authserver.storage.sql import migrate as migrate_database
 from authserver.tokens.handles import DeviceCookies, RefreshHandles, SessionHandles
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.keyring import KeyRing
@@ -69,6 +70,22 @@ async def build(settings: Settings) -> Services:
         for resource in reversed(resources):
             await resource.close()
         raise
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Bring the schema up to date; the revisions that ran. Raises StorageUnavailable."""
+    return await migrate_database(settings.database_url)
+
+
+async def redis_answers(url: str) -> bool:
+    """Whether Redis is there now."""
+    from authserver.storage.redis import Link
+
+    link = Link(url)
+    try:
+        return await link.ask(lambda redis: redis.ping()) is not None
+    finally:
+        await link.close()
 
 
 def policies(settings: Settings) -> tuple[SessionPolicy, RotationPolicy]:

@@ -17,11 +17,11 @@ from typing import Final
 import typer
 
 COMMANDS: Final = {
-    "dev": "authserver.cli.setup",
+    "dev": "authserver.cli.dev",
     "serve": "authserver.cli.serve",
     "init": "authserver.cli.setup",
     "migrate": "authserver.cli.setup",
-    "doctor": "authserver.cli.setup",
+    "doctor": "authserver.cli.doctor",
 }
 """Verbs without a noun: the function of that name in the module."""
 

@@ -33,7 +33,7 @@ def run(work: Callable[[Services], Awaitable[T]]) -> T:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """What may go wrong on purpose inside becomes one line on stderr and a status."""
+    """Whatever is refused or missing inside leaves with one line on stderr and the status that fits."""
     from authserver.model.errors import Refused
     from authserver.settings import SettingsError
     from authserver.storage.interface import AlreadyExists, StorageUnavailable
@@ -42,15 +42,13 @@ def told() -> Iterator[None]:
     try:
         yield
     except (SettingsError, MasterKeyError) as error:
-        fail("; ".join(str(error).splitlines()), MISUSE)
+        fail(str(error), MISUSE)
     except StorageUnavailable as error:
         fail(f"the database is not available, nothing was changed: {error}", MISUSE)
     except AlreadyExists:
         fail("that name is taken", NO)
     except Refused as error:
         fail(error.description, MISUSE if error.status == 400 else NO)
-    except KeyboardInterrupt:
-        fail("stopped", NO)
 
 
 def operator() -> Caller:

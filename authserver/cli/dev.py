@@ -1,0 +1,226 @@
+"""`authserver dev`: from nothing to a server with somebody to log in and the lines to try it with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from authserver.cli.output import MISUSE, fail
+from authserver.model.audit import Caller
+from authserver.model.client import Client, ClientSecret
+
+if TYPE_CHECKING:
+    from authserver.services import Services
+    from authserver.settings import Settings
+
+DEFAULT_DATA_DIR = Path("var")
+API = "http://127.0.0.1:9000"
+"""The demo's resource server: tokens of the demo app are meant for it."""
+DEVELOPER = Caller(actor="cli", address="authserver dev")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Who and what the demo consists of; the same at each start."""
+
+    username: str = "demo"
+    password: str = field(default="", repr=False)
+    service_secret: str = field(default="", repr=False)
+    admin_secret: str = field(default="", repr=False)
+
+    APP = "demo-app"
+    SERVICE = "demo-service"
+    ADMIN = "demo-admin"
+    REDIRECT_URI = API + "/callback"
+
+
+def dev(
+    port: Annotated[int, typer.Option(help="Port to listen on, at 127.0.0.1.")] = 8000,
+    data_dir: Annotated[Path, typer.Option(help="Where database and demo.json live.")] = DEFAULT_DATA_DIR,
+    with_resource_server: Annotated[
+        bool, typer.Option("--with-resource-server", help="Also an example resource server (not there yet).")
+    ] = False,
+) -> None:
+    """Serve for development: tables, master key, demo user and demo clients are made where they are missing."""
+    from authserver.cli.serve import run_server
+    from authserver.cli.setup import ensure_master_key, run_migrations, settings_or_leave
+
+    if with_resource_server:
+        fail("--with-resource-server: the example resource server comes with the next release", MISUSE)
+    settings = settings_or_leave(**_overrides(port, data_dir))
+    data_dir.mkdir(parents=True, exist_ok=True)
+    ensure_master_key(settings)
+    run_migrations(settings)
+    demo = asyncio.run(prepare(settings, data_dir / "demo.json"))
+    typer.echo(walkthrough(settings.issuer, demo))
+    run_server(settings)
+
+
+def _overrides(port: int, data_dir: Path) -> dict[str, Any]:
+    """What `dev` decides, except where the environment already does. Keys lie in keys/ or beside another data_dir."""
+    keys_dir = Path("keys") if data_dir == DEFAULT_DATA_DIR else data_dir / "keys"
+    chosen = {
+        "issuer": f"http://127.0.0.1:{port}",
+        "database_url": f"sqlite+aiosqlite:///{data_dir}/authserver.db",
+        "keys_dir": keys_dir,
+    }
+    free = {name: value for name, value in chosen.items() if not os.environ.get(f"AUTHSERVER_{name.upper()}")}
+    return {**free, "host": "127.0.0.1", "port": port, "workers": 1}
+
+
+async def prepare(settings: Settings, file: Path) -> Demo:
+    """Demo user and clients as `file` says, made or mended where the database says otherwise."""
+    from authserver import wiring
+    from authserver.cli.runtime import told
+
+    with told():
+        services = await wiring.build(settings)
+        try:
+            demo = _complete(_read(file))
+            await _ensure_user(services, demo)
+            for client, secret in _clients(demo):
+                await _ensure_client(services, client, secret)
+        finally:
+            await services.close()
+    _write(file, settings.issuer, demo)
+    return demo
+
+
+def _read(file: Path) -> Demo:
+    """Passwords and secrets are stored only as hashes, so this file is the one place to read them from again."""
+    try:
+        known = json.loads(file.read_text())
+        return Demo(
+            username=str(known["user"]["username"]),
+            password=str(known["user"]["password"]),
+            service_secret=str(known["confidential_client"]["client_secret"]),
+            admin_secret=str(known["admin_client"]["client_secret"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return Demo()
+
+
+def _complete(demo: Demo) -> Demo:
+    return replace(
+        demo,
+        password=demo.password or secrets.token_urlsafe(12),
+        service_secret=demo.service_secret or secrets.token_urlsafe(32),
+        admin_secret=demo.admin_secret or secrets.token_urlsafe(32),
+    )
+
+
+def _write(file: Path, issuer: str, demo: Demo) -> None:
+    content = {
+        "issuer": issuer,
+        "user": {"username": demo.username, "password": demo.password},
+        "public_client": {"client_id": demo.APP, "redirect_uri": demo.REDIRECT_URI},
+        "confidential_client": {"client_id": demo.SERVICE, "client_secret": demo.service_secret},
+        "admin_client": {"client_id": demo.ADMIN, "client_secret": demo.admin_secret},
+    }
+    draft = file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        json.dump(content, out, indent=2)
+        out.write("\n")
+    draft.replace(file)
+
+
+async def _ensure_user(services: Services, demo: Demo) -> None:
+    from authserver.accounts.usernames import username_key
+
+    user = await services.users.by_username(username_key(demo.username))
+    if user is None:
+        await services.directory.create(demo.username, demo.password, caller=DEVELOPER)
+    elif not (await services.passwords.verify(demo.password, user.password_hash)).ok:
+        await services.directory.set_password(user.id, demo.password, caller=DEVELOPER)
+
+
+def _clients(demo: Demo) -> list[tuple[Client, str | None]]:
+    from authserver.web.admin.guard import ADMIN_SCOPES
+
+    app = Client(
+        id=demo.APP,
+        name="Demo app",
+        auth_method="none",
+        grant_types=("refresh_token",),
+        scopes=("read", "write"),
+        resources=(API,),
+        redirect_uris=(demo.REDIRECT_URI,),
+        first_party=True,
+    )
+    service = Client(
+        id=demo.SERVICE,
+        name="Demo service",
+        auth_method="client_secret_basic",
+        grant_types=("client_credentials",),
+        scopes=("read", "write"),
+        resources=(API,),
+        audiences=(API,),
+    )
+    admin = Client(
+        id=demo.ADMIN,
+        name="Demo administration",
+        auth_method="client_secret_basic",
+        grant_types=("client_credentials",),
+        scopes=tuple(ADMIN_SCOPES),
+    )
+    return [(app, None), (service, demo.service_secret), (admin, demo.admin_secret)]
+
+
+async def _ensure_client(services: Services, client: Client, secret: str | None) -> None:
+    from authserver.audit.events import EventType
+    from authserver.ids import uuid7
+    from authserver.tokens.handles import client_secret_hash
+
+    now = services.now()
+    wanted = () if secret is None else (ClientSecret(id=uuid7(now), sha256=client_secret_hash(secret), created_at=now),)
+    stored = await services.clients.get(client.id)
+    if stored is None:
+        event = services.audit.event(EventType.CLIENT_CREATED, DEVELOPER, client_id=client.id)
+        await services.clients.add(replace(client, created_at=now, updated_at=now, secrets=wanted), event=event)
+    elif wanted and not any(wanted[0].sha256 == known.sha256 for known in stored.secrets):
+        event = services.audit.event(EventType.CLIENT_SECRET_ADDED, DEVELOPER, client_id=client.id)
+        await services.clients.add_secret(client.id, wanted[0], retire_others_at=now, event=event)
+
+
+def walkthrough(issuer: str, demo: Demo) -> str:
+    """Lines to copy and paste into a shell, with the real values."""
+    login = json.dumps({"username": demo.username, "password": demo.password, "client_id": demo.APP})
+    pick = 'printf %s "$TOKENS" | sed \'s/.*"{0}": *"\\([^"]*\\)".*/\\1/\''
+    access, refresh = pick.format("access_token"), pick.format("refresh_token")
+    service = f"{demo.SERVICE}:{demo.service_secret}"
+    return f"""
+authserver for development at {issuer}. Copy these lines into another terminal:
+
+# log in: an access token that lives five minutes, and a refresh token
+TOKENS=$(curl -s {issuer}/login -H 'Content-Type: application/json' -d '{login}'); echo "$TOKENS"
+ACCESS=$({access}); REFRESH=$({refresh})
+
+# call something with the access token
+curl -s {issuer}/session -H "Authorization: Bearer $ACCESS"; echo
+
+# refresh: new tokens, and the refresh token has changed
+TOKENS=$(curl -s {issuer}/token -d grant_type=refresh_token -d client_id={demo.APP} -d "refresh_token=$REFRESH"); \
+echo "$TOKENS"
+ACCESS=$({access}); REFRESH=$({refresh})
+
+# introspect, as the resource server that the token is meant for
+curl -s {issuer}/introspect -u '{service}' -d "token=$ACCESS"; echo
+
+# list the sessions of this user
+curl -s {issuer}/sessions -H "Authorization: Bearer $ACCESS"; echo
+
+# revoke
+curl -s -o /dev/null -w '%{{http_code}}\\n' {issuer}/revoke -d client_id={demo.APP} -d "token=$REFRESH"
+
+# and see it refused: by introspection, and by this server itself
+curl -s {issuer}/introspect -u '{service}' -d "token=$ACCESS"; echo
+curl -s {issuer}/session -H "Authorization: Bearer $ACCESS"; echo
+"""
