@@ -183,11 +183,11 @@ async def _assemble(
         access_tokens,
         session_policy,
         audit,
+        bus,
         now,
     )
     login = Login(
         users=users,
-        clients=client_cache,
         passwords=passwords,
         throttle=throttle,
         sessions=session_service,

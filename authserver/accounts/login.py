@@ -49,7 +49,7 @@ class PasswordAttempt:
 class LoggedIn:
     user: User
     session: Session
-    family: Family | None
+    family: Family
     versions: Versions
     device_cookie: str = field(repr=False)
     session_cookie: str | None = field(default=None, repr=False)
@@ -58,7 +58,6 @@ class LoggedIn:
 
     def authorization(self, attempt: PasswordAttempt) -> Authorization:
         """What the first access token of a log-in in token mode is minted from."""
-        assert self.family is not None
         return Authorization(
             client=attempt.client,
             subject=self.user.id,
@@ -83,7 +82,7 @@ class Login:
     passwords: Passwords
     throttle: LoginThrottle
     sessions: Sessions
-    device_cookies: DeviceCookies
+    devices: DeviceCookies
     audit: AuditLog
     audit_store: AuditStore
     now: Clock
@@ -116,7 +115,7 @@ class Login:
 
     async def _admit(self, attempt: PasswordAttempt, key: str, caller: Caller) -> Admission:
         cookie = attempt.device_cookie
-        device = self.device_cookies.recognises(cookie, key, self.now()) if cookie else None
+        device = self.devices.recognises(cookie, key, self.now()) if cookie else None
         try:
             return await self.throttle.admit(key, caller.address, device)
         except LoginThrottled as refused:
@@ -166,7 +165,7 @@ class Login:
             session=begun.session,
             family=begun.family,
             versions=begun.versions,
-            device_cookie=self.device_cookies.issue(user.username_key, self.now()),
+            device_cookie=self.devices.issue(user.username_key, self.now()),
             session_cookie=begun.cookie,
             csrf_token=begun.csrf_token,
             refresh_token=begun.refresh_token,

@@ -37,7 +37,7 @@ class Begun:
 
     session: Session
     versions: Versions
-    family: Family | None = None
+    family: Family
     cookie: str | None = field(default=None, repr=False)
     csrf_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
@@ -128,17 +128,17 @@ def first_family(login: LogIn, session: Session, family_id: str, handle: NewHand
     )
 
 
-def family_without_refresh(
-    session: Session, client_id: str, scope: tuple[str, ...], resources: tuple[str, ...], now: Instant
-) -> Family:
-    """Bears the session's id and lasts as long as the session at most; nobody knows its secret."""
+def cookie_family(login: LogIn, session: Session) -> Family:
+    """What the access tokens of a browser session belong to (their `sid`): it dies with the session, and has no
+    refresh token, because nobody knows a secret with this hash. It bears the session's own id."""
+    now = session.created_at
     return Family(
         id=session.id,
         session_id=session.id,
         user_id=session.user_id,
-        client_id=client_id,
-        scope=scope,
-        resources=resources,
+        client_id=login.client.id,
+        scope=login.scope,
+        resources=login.resources,
         generation=0,
         cur_hash=secrets.token_bytes(32),
         salt=secrets.token_bytes(16),

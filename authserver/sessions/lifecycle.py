@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from typing import Final
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -20,17 +21,20 @@ from authserver.sessions.birth import (
     LiveSession,
     LogIn,
     browser_session,
-    family_without_refresh,
+    cookie_family,
     first_family,
     token_session,
 )
 from authserver.sessions.policy import SessionPolicy
-from authserver.storage.interface import AlreadyExists, ClientLookup, FamilyStore, SessionFilter, SessionStore
+from authserver.storage.interface import Bus, ClientLookup, FamilyStore, SessionFilter, SessionStore
 from authserver.tokens.handles import MalformedHandle, RefreshHandles, SessionHandles
 from authserver.tokens.validation import AccessTokens
 
+REVOCATIONS: Final = "revocations"
+"""Bus channel: "something was revoked, look again"."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Sessions:
     sessions: SessionStore
     families: FamilyStore
@@ -40,6 +44,7 @@ class Sessions:
     tokens: AccessTokens
     policy: SessionPolicy
     audit: AuditLog
+    bus: Bus
     now: Clock
 
     # -- begin ----------------------------------------------------------------------------
@@ -65,11 +70,12 @@ class Sessions:
             idle=self.policy.idle,
             absolute=self.policy.absolute,
         )
-        versions = await self._store(login, session, None, caller)
+        family = cookie_family(login, session)
+        versions = await self._store(login, session, family, caller)
         if versions is None:
             return None
         csrf_token = self.session_handles.parse(cookie).csrf_token
-        return Begun(session=session, versions=versions, cookie=cookie, csrf_token=csrf_token)
+        return Begun(session=session, versions=versions, family=family, cookie=cookie, csrf_token=csrf_token)
 
     async def _begin_token(self, login: LogIn, caller: Caller) -> Begun | None:
         now = self.now()
@@ -85,7 +91,7 @@ class Sessions:
         refresh_token = handle.token if refreshable else None
         return Begun(session=session, versions=versions, family=family, refresh_token=refresh_token)
 
-    async def _store(self, login: LogIn, session: Session, family: Family | None, caller: Caller) -> Versions | None:
+    async def _store(self, login: LogIn, session: Session, family: Family, caller: Caller) -> Versions | None:
         event = self.audit.event(
             EventType.LOGIN_SUCCEEDED,
             caller.acting_as(f"user:{login.user.id}"),
@@ -94,33 +100,12 @@ class Sessions:
             session_id=session.id,
             mode=login.mode,
             amr=list(login.amr),
-            family_id=family.id if family else None,
+            family_id=family.id,
         )
         return await self.sessions.begin(session, family, password_hash=login.user.password_hash, event=event)
 
-    async def own_family(
-        self, session: Session, client_id: str, *, scope: tuple[str, ...], resources: tuple[str, ...], caller: Caller
-    ) -> Family | None:
-        """The family whose id the access tokens of a browser session carry as `sid`.
-
-        Opened at the first need, ended with the session, and without a refresh token. It bears the session's own
-        id, so that there is one however many servers ask at once. None when the session has just ended.
-        """
-        found = await self.families.get(session.id)
-        if found is not None:
-            return found
-        family = family_without_refresh(session, client_id, scope, resources, self.now())
-        event = self.audit.event(
-            EventType.FAMILY_OPENED,
-            caller,
-            user_id=session.user_id,
-            client_id=client_id,
-            session_id=session.id,
-            family_id=family.id,
-        )
-        with contextlib.suppress(AlreadyExists):  # another server was first
-            if await self.sessions.add_family(family, event=event) is None:
-                return None
+    async def family_of(self, session: Session) -> Family | None:
+        """The family that access tokens of a browser session belong to, dead or alive."""
         return await self.families.get(session.id)
 
     # -- find -----------------------------------------------------------------------------
@@ -162,12 +147,13 @@ class Sessions:
         event = self.audit.event(
             EventType.SESSION_ENDED, caller, user_id=session.user_id, session_id=session.id, reason=reason
         )
-        return await self.sessions.end(session.id, at=self.now(), reason=reason, event=event)
+        outcome = await self.sessions.end(session.id, at=self.now(), reason=reason, event=event)
+        return await self._told(outcome)
 
     async def end_others(self, live: LiveSession, *, reason: str, caller: Caller) -> RevocationOutcome:
         """End every session of the user but this one."""
         event = self.audit.event(
-            EventType.SESSIONS_OTHERS_ENDED, caller, user_id=live.user_id, session_id=live.session.id, reason=reason
+            EventType.SESSION_OTHERS_ENDED, caller, user_id=live.user_id, session_id=live.session.id, reason=reason
         )
         return await self.sessions.end_others(live.user_id, live.session.id, at=self.now(), reason=reason, event=event)
 
@@ -177,6 +163,12 @@ class Sessions:
         if session is None or session.user_id != user_id:
             raise NotFound("there is no such session")
         return await self.end(session, reason=reason, caller=caller)
+
+    async def _told(self, outcome: RevocationOutcome) -> RevocationOutcome:
+        """Committed: whoever follows the revocation log may look now instead of at its next poll."""
+        if outcome.changed:
+            await self.bus.publish(REVOCATIONS)
+        return outcome
 
     async def replace(self, cookie: str, *, caller: Caller) -> None:
         """End the session of a cookie that a new log-in has just replaced, if it is still alive."""

@@ -11,10 +11,15 @@ from urllib.parse import urlsplit
 from authserver.oauth.metadata import authorization_server_metadata
 from authserver.services import Services
 from authserver.web import admin
+from authserver.web.current import CurrentSession
+from authserver.web.forward_auth import ForwardAuthEndpoint
 from authserver.web.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint, readiness
 from authserver.web.introspect import IntrospectEndpoint
+from authserver.web.login import LoginEndpoint
+from authserver.web.logout import LogoutEndpoint
 from authserver.web.revoke import RevokeEndpoint
 from authserver.web.routing import Rule, rule
+from authserver.web.sessions import SessionEndpoint, SessionItemEndpoint, SessionsEndpoint
 from authserver.web.token import TokenEndpoint
 from authserver.web.wellknown import JwksEndpoint, MetadataEndpoint
 
@@ -49,7 +54,18 @@ def _discovery(s: Services, table: Iterable[Rule]) -> Iterable[Rule]:
 
 
 def _first_party(s: Services) -> Iterable[Rule]:
-    return ()
+    current = CurrentSession(s.sessions, s.issuer)
+    sessions = SessionsEndpoint(current, s.sessions)
+    # A proxy may ask with the method of the request that it is about to pass on.
+    ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, s.issue, s.now).get
+    return (
+        rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issue, s.issuer, s.now).post),
+        rule("/logout", post=LogoutEndpoint(current, s.sessions).post),
+        rule("/session", get=SessionEndpoint(current, s.users).get),
+        rule("/sessions", get=sessions.get, delete=sessions.delete),
+        rule("/sessions/{session_id}", delete=SessionItemEndpoint(current, s.sessions).delete),
+        rule("/forward-auth", get=ask, post=ask, put=ask, patch=ask, delete=ask, options=ask),
+    )
 
 
 def _admin(s: Services) -> Iterable[Rule]:

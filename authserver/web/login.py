@@ -1,0 +1,165 @@
+"""POST /login: a user's name and password for tokens, or for a session cookie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from authserver.accounts.login import LoggedIn, Login, PasswordAttempt
+from authserver.clock import Clock
+from authserver.model.client import Client
+from authserver.model.inputs import InvalidField
+from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.errors import UnauthorizedClient
+from authserver.oauth.form import Form
+from authserver.oauth.response import token_response
+from authserver.oauth.scopes import audience, grant_scope
+from authserver.telemetry import TOKENS_ISSUED
+from authserver.tokens.issuer import TokenIssuer
+from authserver.web import cookies
+from authserver.web.caller import caller_of
+from authserver.web.csrf import refuse_other_sites
+from authserver.web.errors import NO_STORE
+from authserver.web.forms import read_json
+from authserver.web.session_view import session_view
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEndpoint:
+    login: Login
+    clients: ClientAuthenticator
+    tokens: TokenIssuer
+    issuer: str
+    now: Clock
+
+    async def post(self, request: Request) -> Response:
+        refuse_other_sites(request, self.issuer)
+        body = LoginBody.read(await read_json(request))
+        if body.mode == "session":
+            cookies.require_https(request)
+        attempt = self._attempt(body, await self._client(request, body), request)
+        logged_in = await self.login.with_password(attempt, caller_of(request))
+        response = self._session(logged_in) if body.mode == "session" else self._tokens(logged_in, attempt)
+        if cookies.takes_cookies(request):
+            cookies.set_device(response, logged_in.device_cookie)
+        return response
+
+    async def _client(self, request: Request, body: LoginBody) -> Client:
+        """The application that sends the password: one of our own, proven by its secret if it has one."""
+        presented = PresentedCredentials(request.headers.get("authorization"), body.client_parameters)
+        client = await self.clients.authenticate(presented)
+        if not client.first_party:
+            raise UnauthorizedClient("only a first-party client may send a user's password here")
+        return client
+
+    def _attempt(self, body: LoginBody, client: Client, request: Request) -> PasswordAttempt:
+        return PasswordAttempt(
+            username=body.username,
+            password=body.password,
+            client=client,
+            mode=body.mode,
+            scope=grant_scope(client, body.scope),
+            resources=audience(client, body.resources, self.issuer),
+            scope_asked=None if body.scope is None else tuple(body.scope.split()),
+            device_cookie=cookies.device_cookie(request),
+            session_cookie=cookies.session_cookie(request),
+        )
+
+    def _tokens(self, logged_in: LoggedIn, attempt: PasswordAttempt) -> Response:
+        authorization = logged_in.authorization(attempt)
+        minted = self.tokens.access_token(authorization)
+        TOKENS_ISSUED.inc("login")
+        return JSONResponse(token_response(minted, authorization), headers=NO_STORE)
+
+    def _session(self, logged_in: LoggedIn) -> Response:
+        session = logged_in.session
+        body = {"session": session_view(session, current=True), "csrf_token": logged_in.csrf_token}
+        response = JSONResponse(body, headers=NO_STORE)
+        cookies.set_session(response, logged_in.session_cookie or "", now=self.now(), until=session.abs_until)
+        return response
+
+
+# -- the body ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LoginBody:
+    """The members of the request, each of the right type; raises InvalidField naming the first that is not."""
+
+    username: str
+    password: str
+    client_id: str | None
+    client_secret: str | None
+    scope: str | None
+    resources: tuple[str, ...]
+    mode: Literal["token", "session"]
+
+    @classmethod
+    def read(cls, body: Mapping[str, object]) -> LoginBody:
+        for name in body:
+            if name not in _READERS:
+                raise InvalidField(_shown(name), f"is not known here; known are: {', '.join(_READERS)}")
+        for name in ("username", "password"):
+            if name not in body:
+                raise InvalidField(name, "is required")
+        values = {name: read(name, body[name]) if name in body else None for name, read in _READERS.items()}
+        return cls(
+            username=str(values["username"]),
+            password=str(values["password"]),
+            client_id=_optional(values["client_id"]),
+            client_secret=_optional(values["client_secret"]),
+            scope=_optional(values["scope"]),
+            resources=_resources("resource", body.get("resource", [])),
+            mode="session" if values["mode"] == "session" else "token",
+        )
+
+    @property
+    def client_parameters(self) -> Form:
+        """The client's part of the body, as the one place that authenticates clients knows it."""
+        named = {"client_id": self.client_id, "client_secret": self.client_secret}
+        return Form({name: value for name, value in named.items() if value is not None})
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidField(name, "must be a string")
+    if not value:
+        raise InvalidField(name, "must not be empty")
+    return value
+
+
+def _resources(name: str, value: object) -> tuple[str, ...]:
+    """One resource (RFC 8707) or several."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list):
+        raise InvalidField(name, "must be a string or a list of strings")
+    return tuple(_text(name, item) for item in values)
+
+
+def _mode(name: str, value: object) -> str:
+    if value not in ("token", "session"):
+        raise InvalidField(name, "must be token or session")
+    return str(value)
+
+
+_READERS: Final[Mapping[str, Callable[[str, object], object]]] = {
+    "username": _text,
+    "password": _text,
+    "client_id": _text,
+    "client_secret": _text,
+    "scope": _text,
+    "resource": _resources,
+    "mode": _mode,
+}
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _shown(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name[:40]) or "(empty)"
