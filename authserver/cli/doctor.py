@@ -53,7 +53,7 @@ async def examine() -> list[Finding]:
     except SettingsError as error:
         return [Finding("settings", "wrong", str(error))]
     findings = [_settings(settings), _issuer(settings), _master_key(settings)]
-    return [*findings, *await _database(settings), await _redis(settings)]
+    return [*findings, *await _database(settings), *await _redis(settings)]
 
 
 def _settings(settings: Settings) -> Finding:

@@ -102,7 +102,7 @@ def _run_workers(settings: Settings) -> None:
         config = uvicorn.Config(
             "authserver.app:from_environment", factory=True, workers=settings.workers, **_options(settings)
         )
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[config.bind_socket()]).run()
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
 
