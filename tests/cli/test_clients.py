@@ -1,0 +1,106 @@
+"""authserver clients."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Desk
+
+
+def test_a_confidential_client_gets_a_secret_that_is_shown_once(cli: Desk) -> None:
+    added = cli.json("clients", "add", "robot", "--scope", "read", "--scope", "write", "--name", "The robot")
+    assert len(added["client_secret"]) >= 43
+    assert added["scopes"] == ["read", "write"]
+    assert added["grant_types"] == ["client_credentials"]
+    shown = cli.json("clients", "show", "robot")
+    assert "client_secret" not in shown
+    assert len(shown["secrets"]) == 1
+    assert added["client_secret"].encode() not in (cli.directory / "authserver.db").read_bytes()
+    assert cli.json("clients", "list") == [shown]
+    assert "The robot" in cli("clients", "list").out
+
+
+def test_text_output_prints_the_secret_on_a_line_of_its_own(cli: Desk) -> None:
+    ran = cli("clients", "add", "robot")
+    assert ran.out.splitlines()[-1].startswith("client secret  ")
+    assert "once" in ran.err
+
+
+def test_a_public_client_has_no_secret(cli: Desk) -> None:
+    cli.app("app")
+    assert cli.json("clients", "show", "app")["secrets"] == []
+    refused = cli.try_("clients", "rotate-secret", "app")
+    assert (refused.status, refused.err) == (1, "authserver: client app is public: it has no secrets\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("0192c0de-0000-7000-8000-000000000000",), "client_id"),
+        (("with space",), "client_id"),
+        (("a", "--auth-method", "magic"), "auth_method"),
+        (("a", "--grant", "password"), "grant_types"),
+        (("a", "--resource", "not a uri"), "resources"),
+        (("a", "--redirect-uri", "javascript:alert(1)"), "redirect_uris"),
+        (("a", "--auth-method", "none", "--grant", "client_credentials"), "client_credentials"),
+        (("a", "--access-token-ttl", "999999"), "access_token_ttl"),
+        (("a", "--scope", 'qu"ote'), "scopes"),
+    ],
+)
+def test_what_cannot_be_registered_is_named(cli: Desk, arguments: tuple[str, ...], complaint: str) -> None:
+    refused = cli.try_("clients", "add", *arguments)
+    assert refused.status == 2
+    assert complaint in refused.err
+    assert cli.json("clients", "list") == []
+
+
+def test_an_id_that_is_taken_is_status_1(cli: Desk) -> None:
+    cli.program("robot")
+    assert cli.try_("clients", "add", "robot").status == 1
+
+
+def test_an_update_changes_what_is_named_and_nothing_else(cli: Desk) -> None:
+    cli.program("robot", "--resource", "https://api.example.com", "--access-token-ttl", "60")
+    before = cli.json("clients", "show", "robot")
+    after = cli.json("clients", "update", "robot", "--scope", "read write", "--access-token-ttl", "0")
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed <= {"scopes", "access_token_ttl", "updated_at"}
+    assert (after["scopes"], after["access_token_ttl"]) == (["read", "write"], None)
+    assert cli.json("clients", "update", "robot", "--resource", "")["resources"] == []
+
+
+def test_an_update_of_nothing_or_of_nobody_is_refused(cli: Desk) -> None:
+    cli.program("robot")
+    assert cli.try_("clients", "update", "robot").status == 2
+    assert cli.try_("clients", "update", "nobody", "--name", "x").status == 1
+    assert cli.try_("clients", "update", "robot", "--auth-method", "none").status == 2
+
+
+def test_a_rotated_secret_works_beside_the_old_one_for_a_while(cli: Desk) -> None:
+    cli.program("robot")
+    new = cli.json("clients", "rotate-secret", "robot", "--retire-after", "10m")
+    assert len(new["client_secret"]) >= 43
+    ends = [secret["expires_at"] for secret in cli.json("clients", "show", "robot")["secrets"]]
+    assert sorted(end is None for end in ends) == [False, True]
+    assert cli.try_("clients", "rotate-secret", "robot", "--retire-after", "soon").status == 2
+    assert cli.try_("clients", "rotate-secret", "nobody").status == 1
+
+
+def test_disabling_refuses_what_the_client_was_issued(cli: Desk) -> None:
+    cli.program("robot")
+    cli.start_once()
+    token = cli("token", "issue", "robot").out
+    assert cli.try_("token", "verify", typed=token).status == 0
+    assert cli.json("clients", "disable", "robot")["enabled"] is False
+    assert cli.try_("token", "verify", typed=token).status == 1
+    assert cli.json("clients", "enable", "robot")["enabled"] is True
+    assert cli.try_("token", "verify", typed=token).status == 1
+    assert cli.try_("clients", "disable", "nobody").status == 1
+
+
+def test_removing_needs_a_yes_and_an_existing_client(cli: Desk) -> None:
+    cli.program("robot")
+    assert cli.try_("clients", "remove", "robot").status == 2
+    assert cli.json("clients", "remove", "robot", "--yes") == {"client_id": "robot", "removed": True}
+    assert cli.try_("clients", "remove", "robot", "--yes").status == 1
+    assert cli.try_("clients", "show", "robot").status == 1

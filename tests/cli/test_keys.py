@@ -1,0 +1,120 @@
+"""authserver keys, and what every command says when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from authserver.cli import COMMANDS, NOUNS, build
+from tests.cli.conftest import Desk
+
+
+def states(cli: Desk) -> list[str]:
+    return sorted(key["state"] for key in cli.json("keys", "list"))
+
+
+def test_before_the_first_start_there_are_no_keys(cli: Desk) -> None:
+    assert cli.json("keys", "list") == []
+    assert "no keys yet" in cli("keys", "list").err
+
+
+def test_a_rotation_announces_first_and_signs_later(cli: Desk) -> None:
+    cli.start_once()
+    assert states(cli) == ["active"]
+    assert cli.json("keys", "rotate", "--reason", "routine")["state"] == "announced"
+    assert states(cli) == ["active", "announced"]
+    assert "announced" in cli("keys", "list").out
+
+
+def test_now_signs_at_once_and_keeps_the_old_key_published(cli: Desk) -> None:
+    cli.start_once()
+    cli("keys", "rotate", "--now")
+    assert states(cli) == ["active", "retired"]
+
+
+def test_an_emergency_withdraws_the_old_key_and_refuses_what_it_signed(cli: Desk) -> None:
+    cli.program("robot")
+    cli.start_once()
+    token = cli("token", "issue", "robot").out
+    assert cli.try_("keys", "rotate", "--now", "--revoke").status == 2, "not without --yes"
+    assert cli.try_("keys", "rotate", "--revoke", "--yes").status == 2, "not without --now"
+    cli("keys", "rotate", "--now", "--revoke", "--yes", "--reason", "stolen backup")
+    assert states(cli) == ["active", "revoked"]
+    assert cli.try_("token", "verify", typed=token).status == 1
+    story = cli.try_("token", "explain", "--json", typed=token).json
+    assert [refusal["rule"] for refusal in story["refused_by"]] == ["kid"]
+    assert "stolen backup" in str(story["events"])
+
+
+def test_retiring_hands_over_and_only_the_active_key_can_be_retired(cli: Desk) -> None:
+    cli.start_once()
+    (key,) = cli.json("keys", "list")
+    assert cli.json("keys", "retire", key["kid"])["state"] == "retired"
+    assert states(cli) == ["active", "retired"]
+    announced = cli.json("keys", "rotate")["kid"]
+    assert cli.try_("keys", "retire", announced).status == 1
+    assert cli.try_("keys", "retire", "nobody").status == 1
+
+
+# -- starting ---------------------------------------------------------------------------------
+
+
+def test_a_missing_master_key_is_named_in_one_line(cli: Desk) -> None:
+    (cli.directory / "keys" / "master.key").unlink()
+    ran = cli.try_("users", "list")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "master.key" in ran.err
+
+
+def test_an_empty_database_names_the_command(cli: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHSERVER_DATABASE_URL", f"sqlite+aiosqlite:///{cli.directory}/other.db")
+    ran = cli.try_("users", "list")
+    assert ran.status == 2
+    assert "authserver migrate" in ran.err
+
+
+def test_a_misspelt_setting_is_refused_with_the_right_name(cli: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHSERVER_DATABSE_URL", "x")
+    ran = cli.try_("users", "list")
+    assert ran.status == 2
+    assert "AUTHSERVER_DATABASE_URL" in ran.err
+
+
+def test_an_unreachable_database_is_told_without_its_password(cli: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHSERVER_DATABASE_URL", "postgresql+asyncpg://ada:hunter2@127.0.0.1:1/none")
+    ran = cli.try_("users", "list")
+    assert ran.status == 2
+    assert "database" in ran.err
+    assert "hunter2" not in ran.err
+
+
+def test_help_lists_every_command_and_comes_quickly() -> None:
+    started = os.times().elapsed
+    ran = subprocess.run([sys.executable, "-m", "authserver", "--help"], capture_output=True, text=True, check=True)
+    took = os.times().elapsed - started
+    for name in (*COMMANDS, *NOUNS):
+        assert f"\n  {name} " in ran.stdout
+    assert took < 2, "0.1 s on an idle machine"
+
+
+def test_help_loads_neither_the_database_layer_nor_the_terminal_library() -> None:
+    code = (
+        "import sys; from authserver.cli import build; build();"
+        "print([m for m in ('sqlalchemy','rich','starlette','cryptography','alembic','pydantic') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_only_the_asked_branch_is_built() -> None:
+    assert [group.name for group in build("users").registered_groups] == ["users"]
+    assert len(build("nonsense").registered_groups) == len(NOUNS)
+
+
+def test_an_unknown_command_is_status_2(cli: Desk) -> None:
+    assert cli.try_("nonsense").status == 2
+    assert cli.try_("users", "nonsense").status == 2
+    assert cli.try_("users", "list", "--nonsense").status == 2
