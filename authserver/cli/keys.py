@@ -50,7 +50,9 @@ def rotate_keys(
         confirm("Every access token signed with the present key will be refused. Go on?", yes=yes)
 
     async def work(services: Services) -> dict[str, object]:
-        return _shown(await services.rotation.rotate(now=now, revoke=revoke, caller=operator(), reason=reason))
+        key = await services.rotation.rotate(now=now, revoke=revoke, caller=operator(), reason=reason)
+        await services.announce()
+        return _shown(key)
 
     key = run(work)
     if as_json:
@@ -70,6 +72,7 @@ def retire_key(kid: str, reason: Reason = "", as_json: JsonFlag = False) -> None
         if kid not in known or known[kid].state != "active":
             return known.get(kid)
         await services.rotation.rotate(now=True, revoke=False, caller=operator(), reason=reason)
+        await services.announce()
         return next((key for key in await services.key_store.all() if key.kid == kid), None)
 
     key = run(work)
