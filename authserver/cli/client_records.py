@@ -53,7 +53,6 @@ async def register(services: Services, body: Mapping[str, object], caller: Calle
         await services.clients.add(client, event=event)
     except AlreadyExists:
         raise Conflict(f"there is a client {client.id} already") from None
-    await services.announce()
     return client_body(client) if secret is None else {**client_body(client), "client_secret": secret}
 
 
@@ -97,7 +96,6 @@ async def remove(services: Services, named: str, caller: Caller) -> None:
     event = services.audit.event(EventType.CLIENT_REMOVED, caller, client_id=named)
     if not await services.clients.remove(named, at=services.now(), event=event):
         raise NotFound(f"there is no client {named}")
-    await services.announce()
 
 
 def _readers(services: Services) -> dict[str, Any]:
@@ -107,5 +105,4 @@ def _readers(services: Services) -> dict[str, Any]:
 async def _after(services: Services, named: str, found: bool) -> dict[str, object]:
     if not found:
         raise NotFound(f"there is no client {named}")
-    await services.announce()
     return client_body(await find(services, named))

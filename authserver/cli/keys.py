@@ -51,7 +51,7 @@ def rotate_keys(
 
     async def work(services: Services) -> dict[str, object]:
         key = await services.rotation.rotate(now=now, revoke=revoke, caller=operator(), reason=reason)
-        await services.announce()
+        await services.bus.publish("config")
         return _shown(key)
 
     key = run(work)
@@ -72,7 +72,7 @@ def retire_key(kid: str, reason: Reason = "", as_json: JsonFlag = False) -> None
         if kid not in known or known[kid].state != "active":
             return known.get(kid)
         await services.rotation.rotate(now=True, revoke=False, caller=operator(), reason=reason)
-        await services.announce()
+        await services.bus.publish("config")
         return next((key for key in await services.key_store.all() if key.kid == kid), None)
 
     key = run(work)
