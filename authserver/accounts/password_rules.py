@@ -51,7 +51,7 @@ def _is_guessed_first(folded: str) -> bool:
     if folded in WEAK_PASSWORDS or _is_repetition(folded) or _is_runs(folded):
         return True
     core = _core(folded)
-    return core in WEAK_WORDS or core in WEAK_PASSWORDS or core == "" or _is_repetition(core)
+    return core in WEAK_WORDS or core in WEAK_PASSWORDS or _is_repetition(core) or _is_date(folded)
 
 
 def _core(folded: str) -> str:
@@ -63,6 +63,13 @@ def _core(folded: str) -> str:
 def _is_repetition(text: str) -> bool:
     """One piece of up to four characters, over and over."""
     return re.fullmatch(r"(.{1,4})\1+.{0,3}", text) is not None and len(set(text)) <= 4
+
+
+def _is_date(text: str) -> bool:
+    """A day of the last or this century, in any order and with any signs between, and nothing else."""
+    digits = re.sub(r"[\W_]", "", text)
+    day, month, year = "(0[1-9]|[12][0-9]|3[01])", "(0[1-9]|1[0-2])", "(19|20)[0-9]{2}"
+    return re.fullmatch(f"{day}{month}{year}|{month}{day}{year}|{year}{month}{day}", digits) is not None
 
 
 def _is_runs(text: str) -> bool:
