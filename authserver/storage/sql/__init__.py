@@ -1,0 +1,25 @@
+"""The truth: every store on SQLite and PostgreSQL, one implementation, through SQLAlchemy Core.
+
+Owns tables, statements, transactions and migrations. Decides nothing about OAuth, passwords or
+tokens: it keeps the promises of `storage.interface`.
+"""
+
+from __future__ import annotations
+
+from authserver.storage.sql.audit import SqlAudit
+from authserver.storage.sql.clients import SqlClients
+from authserver.storage.sql.database import Database, UnsafeDatabase
+from authserver.storage.sql.engine import open_database
+from authserver.storage.sql.families import SqlFamilies
+from authserver.storage.sql.keys import SqlKeys
+from authserver.storage.sql.maintenance import SqlMaintenance
+from authserver.storage.sql.revocations import SqlRevocations
+from authserver.storage.sql.schema import migrate, schema_head
+from authserver.storage.sql.sessions import SqlSessions
+from authserver.storage.sql.throttle import SqlThrottle
+from authserver.storage.sql.users import SqlUsers
+
+__all__ = [
+    "Database", "SqlAudit", "SqlClients", "SqlFamilies", "SqlKeys", "SqlMaintenance", "SqlRevocations", "SqlSessions",
+    "SqlThrottle", "SqlUsers", "UnsafeDatabase", "migrate", "open_database", "schema_head",
+]

@@ -1,0 +1,61 @@
+"""What it takes to be alive, as conditions: written here once, used by every verb that asks or counts.
+
+Comparing versions is what makes the end of all sessions of a user, a client or everybody cost one
+row: who was born under an older version is dead, whatever the clocks say and however the
+transactions interleave.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select
+
+from authserver.model.time import Instant
+from authserver.storage.sql.tables import clients, families, issuer, sessions, users
+
+Condition = ColumnElement[bool]
+
+
+def standing(table: Table, now: Instant) -> Condition:
+    """The row of the session or family itself: not ended, neither deadline has passed."""
+    return and_(table.c.dead_at.is_(None), table.c.idle_until > now, table.c.abs_until > now)
+
+
+def user_stands(table: Table) -> Condition:
+    """The user of the session or family is enabled, at the version of its birth."""
+    return exists().where(users.c.id == table.c.user_id, users.c.enabled,
+                          users.c.version == table.c.user_version).correlate(table)
+
+
+def issuer_stands(table: Table) -> Condition:
+    return exists().where(issuer.c.id == 1, issuer.c.revocation_version == table.c.issuer_version).correlate(table)
+
+
+def client_stands() -> Condition:
+    return exists().where(clients.c.id == families.c.client_id, clients.c.enabled,
+                          clients.c.version == families.c.client_version).correlate(families)
+
+
+def session_of_family_stands(now: Instant) -> Condition:
+    """The session is not ended and its absolute end has not come; its idle end does not bind a family."""
+    return exists().where(sessions.c.id == families.c.session_id, sessions.c.dead_at.is_(None),
+                          sessions.c.abs_until > now).correlate(families)
+
+
+def family_alive(now: Instant) -> Condition:
+    return and_(standing(families, now), user_stands(families), issuer_stands(families), client_stands(),
+                session_of_family_stands(now))
+
+
+def session_alive(now: Instant) -> Condition:
+    """A session of kind "token" lives through its families: its own idle end is not moved, so it does not count."""
+    own = and_(sessions.c.kind == "browser", sessions.c.idle_until > now)
+    through = exists().where(families.c.session_id == sessions.c.id, standing(families, now),
+                             client_stands()).correlate(sessions)
+    return and_(sessions.c.dead_at.is_(None), sessions.c.abs_until > now, user_stands(sessions),
+                issuer_stands(sessions), or_(own, and_(sessions.c.kind == "token", through)))
+
+
+def count(table: Table, *where: Condition) -> Select[Any]:
+    return select(func.count()).select_from(table).where(*where)

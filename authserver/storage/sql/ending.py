@@ -1,0 +1,58 @@
+"""Ending sessions and families inside a transaction, with the numbers that the caller is told.
+
+The triggers do the rest: an ended session ends its families, an ended family leaves an outbox entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from authserver.model.revocation import RevocationOutcome
+from authserver.model.time import Instant
+from authserver.storage.sql.alive import Condition, count, standing
+from authserver.storage.sql.books import last_entry
+from authserver.storage.sql.tables import families, sessions
+
+NOT_FOUND = RevocationOutcome(found=False, changed=False, sequence=None, sessions=0, families=0)
+UNCHANGED = RevocationOutcome(found=True, changed=False, sequence=None, sessions=0, families=0)
+
+
+async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Instant,
+                       reason: str) -> RevocationOutcome:
+    """End those that match and were not ended, in the order of their ids, so that two of these cannot deadlock."""
+    held = await connection.execute(
+        select(sessions.c.id, sessions.c.dead_at).where(where).order_by(sessions.c.id).with_for_update())
+    known = held.all()
+    living = [row.id for row in known if row.dead_at is None]
+    if not living:
+        return UNCHANGED if known else NOT_FOUND
+    entries, ended = await _families_of(connection, living, at)
+    await connection.execute(update(sessions).where(sessions.c.id.in_(living), sessions.c.dead_at.is_(None))
+                             .values(dead_at=at, dead_reason=reason))
+    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection) if entries else None,
+                             sessions=len(living), families=ended)
+
+
+async def _families_of(connection: AsyncConnection, session_ids: Sequence[str], at: Instant) -> tuple[int, int]:
+    """How many outbox entries their end will leave, and how many of them are in use. Their sessions are locked."""
+    mine = and_(families.c.session_id.in_(session_ids), families.c.dead_at.is_(None))
+    entries = (await connection.execute(count(families, mine, families.c.abs_until > at))).scalar_one()
+    ended = (await connection.execute(count(families, mine, standing(families, at)))).scalar_one()
+    return int(entries), int(ended)
+
+
+async def end_family(connection: AsyncConnection, where: Condition, *, at: Instant,
+                     reason: str) -> RevocationOutcome:
+    """End one family; `where` names it."""
+    done = await connection.execute(
+        update(families).where(where, families.c.dead_at.is_(None)).values(dead_at=at, dead_reason=reason)
+        .returning(families.c.id, families.c.abs_until))
+    row = done.first()
+    if row is None:
+        known = (await connection.execute(select(families.c.id).where(where))).first()
+        return UNCHANGED if known is not None else NOT_FOUND
+    sequence = await last_entry(connection) if row.abs_until > at else None
+    return RevocationOutcome(found=True, changed=True, sequence=sequence, sessions=0, families=1)

@@ -1,0 +1,81 @@
+"""PostgreSQL through asyncpg: one pool, statements in autocommit, transactions in READ COMMITTED."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL, event, exc, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from authserver.clock import Clock
+from authserver.storage.sql.database import Database, UnsafeDatabase
+from authserver.storage.sql.errors import translated
+from authserver.storage.sql.hot import HotStatement
+
+POOL_TIMEOUT = 2.0
+CONNECT_TIMEOUT = 3.0
+COMMAND_TIMEOUT = 10.0
+"""Seconds; a server that was frozen or cut off must not hold a request for longer."""
+SERVER_SETTINGS = {"application_name": "authserver", "jit": "off", "timezone": "UTC",
+                   "idle_in_transaction_session_timeout": "15000"}
+
+
+def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None = COMMAND_TIMEOUT) -> AsyncEngine:
+    return create_async_engine(
+        url, isolation_level="AUTOCOMMIT", pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT,
+        connect_args={"timeout": CONNECT_TIMEOUT, "command_timeout": command_timeout,
+                      "server_settings": SERVER_SETTINGS})
+
+
+def refuse_closed(connection: Any, record: object, proxy: object) -> None:
+    """On checkout: after a restart of the server one dead connection discards all others of its time."""
+    if connection.driver_connection.is_closed():
+        raise exc.InvalidatePoolError("closed by the server")
+
+
+class PostgresDatabase(Database):
+    dialect = "postgresql"
+
+    def __init__(self, url: URL, *, pool_size: int, now: Clock) -> None:
+        super().__init__(url, now=now)
+        self._engine = postgres_engine(url, pool_size=pool_size)
+        self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
+        event.listen(self._engine.sync_engine, "checkout", refuse_closed)
+
+    async def start(self) -> None:
+        with translated():
+            async with self.connection() as connection:
+                durable = (await connection.execute(text("SHOW synchronous_commit"))).scalar_one()
+        if durable == "off":
+            raise UnsafeDatabase("synchronous_commit is off: a crash would undo revocations that were acknowledged; "
+                                 "set it to on for this database")
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with self._transactional.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.connect() as connection:
+            yield connection
+
+    async def fetch_hot(self, statement: HotStatement, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        compiled = statement.compiled(self._engine.dialect)
+        pooled = await self._engine.raw_connection()
+        driver: Any = pooled.driver_connection
+        try:
+            rows: Sequence[Sequence[Any]] = await driver.fetch(compiled.sql, *compiled.arguments(values))
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError) or driver.is_closed():
+                pooled.invalidate()    # its state is unknown: the pool opens another one
+            pooled.close()
+            raise
+        pooled.close()
+        return rows

@@ -1,0 +1,167 @@
+"""Taking back, and asking whether something was taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import case, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from authserver.model.audit import AuditEvent
+from authserver.model.revocation import OutboxEntry, RevocationOutcome, RevocationTarget, TokenFacts, TokenState
+from authserver.model.time import HOUR, Instant
+from authserver.storage.sql.books import last_entry, record
+from authserver.storage.sql.database import Database
+from authserver.storage.sql.ending import NOT_FOUND, UNCHANGED, end_family, end_sessions
+from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.reach import reach_of
+from authserver.storage.sql.tables import (
+    clients,
+    families,
+    issuer,
+    revocation_outbox,
+    revoked_tokens,
+    sessions,
+    signing_keys,
+    users,
+)
+
+CHECK = HotStatement("""
+SELECT (SELECT state FROM signing_keys WHERE kid = :kid), (SELECT 1 FROM revoked_tokens WHERE jti = :jti),
+ f.session_id, f.dead_at, u.enabled, u.version, u.username, c.enabled, c.version, i.revocation_version
+FROM issuer i LEFT JOIN families f ON f.id = :family LEFT JOIN users u ON u.id = :subject
+ LEFT JOIN clients c ON c.id = :client WHERE i.id = 1
+""", kid=str, jti=str, family=str, subject=str, client=str)
+PUBLISHED = frozenset({"announced", "active", "retired"})
+UNBOUNDED = 24 * HOUR
+"""How long a jti is remembered when nobody said when its token expires."""
+
+Verb = Callable[[AsyncConnection, RevocationTarget, Instant, str], Awaitable[RevocationOutcome]]
+
+
+class SqlRevocations:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def revoke(self, target: RevocationTarget, *, at: Instant, reason: str,
+                     event: AuditEvent) -> RevocationOutcome:
+        async def work(connection: AsyncConnection) -> RevocationOutcome:
+            outcome = await VERBS[target.kind](connection, target, at, reason)
+            if outcome.changed:
+                await record(connection, event)
+            return outcome
+        return await self._db.write(work)
+
+    async def preview(self, target: RevocationTarget, *, now: Instant) -> RevocationOutcome:
+        async def work(connection: AsyncConnection) -> RevocationOutcome:
+            return await reach_of(connection, target, now)
+        return await self._db.read(work)
+
+    async def check(self, facts: TokenFacts) -> TokenState:
+        found = await self._db.hot(CHECK, kid=facts.kid, jti=facts.jti, family=facts.family_id,
+                                   subject=facts.subject, client=facts.client_id)
+        return verdict(facts, found[0])
+
+    async def outbox(self, *, after: int, limit: int) -> Sequence[OutboxEntry]:
+        wanted = (select(revocation_outbox).where(revocation_outbox.c.id > after)
+                  .order_by(revocation_outbox.c.id).limit(limit))
+
+        async def work(connection: AsyncConnection) -> Sequence[OutboxEntry]:
+            return [OutboxEntry(**row._mapping) for row in await connection.execute(wanted)]
+        return await self._db.read(work)
+
+
+def verdict(facts: TokenFacts, row: Sequence[Any]) -> TokenState:
+    """Six independent tests, of which any denies; nothing that is unknown is alive."""
+    key_state, jti, session_id, dead_at, user_enabled, user_version, username, enabled, version, issuer_version = row
+    own = facts.subject == facts.client_id    # client_credentials: the client is the subject, and nobody else
+    if key_state not in PUBLISHED:
+        return _dead("kid")
+    if jti is not None:
+        return _dead("jti")
+    if facts.family_id is not None and (session_id is None or dead_at is not None):
+        return _dead("session")
+    if not own and (not user_enabled or facts.versions.subject < user_version):
+        return _dead("subject")
+    if not enabled or facts.versions.client < version:
+        return _dead("client")
+    if facts.versions.issuer < issuer_version:
+        return _dead("issuer")
+    return TokenState(alive=True, session_id=session_id, username=username)
+
+
+def _dead(reason: str) -> TokenState:
+    return TokenState(alive=False, reason=reason)
+
+
+async def _revoke_token(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                        reason: str) -> RevocationOutcome:
+    expires_at = at + UNBOUNDED if target.expires_at is None else target.expires_at
+    if expires_at <= at:
+        return UNCHANGED
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    done = await connection.execute(dialect.insert(revoked_tokens).values(
+        jti=target.value, expires_at=expires_at, revoked_at=at, reason=reason)
+        .on_conflict_do_nothing().returning(revoked_tokens.c.jti))
+    if done.first() is None:
+        return UNCHANGED
+    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0)
+
+
+async def _revoke_family(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                         reason: str) -> RevocationOutcome:
+    return await end_family(connection, families.c.id == target.value, at=at, reason=reason)
+
+
+async def _revoke_session(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                          reason: str) -> RevocationOutcome:
+    return await end_sessions(connection, sessions.c.id == target.value, at=at, reason=reason)
+
+
+async def _revoke_user(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                       reason: str) -> RevocationOutcome:
+    return await _move_on(connection, target, at, update(users).where(users.c.id == target.value).values(
+        version=users.c.version + 1, updated_at=at))
+
+
+async def _revoke_client(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                         reason: str) -> RevocationOutcome:
+    return await _move_on(connection, target, at, update(clients).where(clients.c.id == target.value).values(
+        version=clients.c.version + 1, updated_at=at))
+
+
+async def _revoke_all(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                      reason: str) -> RevocationOutcome:
+    return await _move_on(connection, target, at, update(issuer).where(issuer.c.id == 1).values(
+        revocation_version=issuer.c.revocation_version + 1))
+
+
+async def _move_on(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                   bump: Any) -> RevocationOutcome:
+    """One row changes, whatever the number of sessions; they are only counted."""
+    reach = await reach_of(connection, target, at)
+    if not (await connection.execute(bump)).rowcount:
+        return NOT_FOUND
+    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection),
+                             sessions=reach.sessions, families=reach.families)
+
+
+async def _revoke_key(connection: AsyncConnection, target: RevocationTarget, at: Instant,
+                      reason: str) -> RevocationOutcome:
+    withdrawn = case((signing_keys.c.remove_at.is_(None), at + UNBOUNDED), else_=signing_keys.c.remove_at)
+    done = await connection.execute(update(signing_keys).where(
+        signing_keys.c.kid == target.value, signing_keys.c.state.in_(("announced", "retired")))
+        .values(state="revoked", revoked_at=at, reason=reason, remove_at=withdrawn))
+    if done.rowcount:
+        return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection),
+                                 sessions=0, families=0)
+    known = await connection.execute(select(signing_keys.c.kid).where(signing_keys.c.kid == target.value))
+    return UNCHANGED if known.first() is not None else NOT_FOUND
+
+
+VERBS: Mapping[str, Verb] = {
+    "jti": _revoke_token, "family": _revoke_family, "session": _revoke_session, "user": _revoke_user,
+    "client": _revoke_client, "kid": _revoke_key, "all": _revoke_all,
+}

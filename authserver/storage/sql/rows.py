@@ -1,0 +1,91 @@
+"""Rows to records and back. A row holds the columns of its table in their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Table
+
+from authserver.model.account import User
+from authserver.model.audit import AuditEvent
+from authserver.model.client import Client, ClientSecret
+from authserver.model.grant import Family
+from authserver.model.key import SigningKey
+from authserver.model.session import Session
+from authserver.storage.sql import tables
+
+Row = Sequence[Any]
+
+
+def names(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns)
+
+
+def columns(table: Table, prefix: str = "") -> str:
+    """The columns of a table for the text of a hot statement."""
+    return ", ".join(f"{prefix}{name}" for name in names(table))
+
+
+FAMILY, SESSION, CLIENT = names(tables.families), names(tables.sessions), names(tables.clients)
+USER, KEY, AUDIT = names(tables.users), names(tables.signing_keys), names(tables.audit)
+SECRET = ("id", "sha256", "created_at", "expires_at")
+CLIENT_LISTS = ("grant_types", "scopes", "resources", "audiences", "redirect_uris")
+
+
+def dumped(value: object) -> str:
+    """Compact JSON text; sorted, so that equal values are equal text."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def as_values(record: Any, table: Table) -> dict[str, Any]:
+    """A record as the values of its row; tuples become JSON."""
+    known = {field.name for field in fields(record)}
+    values = {name: getattr(record, name) for name in names(table) if name in known}
+    return {name: dumped(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _read(row: Row, keys: Sequence[str], lists: Sequence[str]) -> dict[str, Any]:
+    values = dict(zip(keys, row, strict=False))
+    for name in lists:
+        text = values[name]
+        values[name] = tuple(json.loads(text)) if text != "[]" else ()
+    return values
+
+
+def family(row: Row) -> Family:
+    return Family(**_read(row, FAMILY, ("scope", "resources", "amr")))
+
+
+def session(row: Row) -> Session:
+    return Session(**_read(row, SESSION, ("amr",)))
+
+
+def user(row: Row) -> User:
+    values = dict(zip(USER, row, strict=False))
+    return User(**values | {"enabled": bool(values["enabled"])})
+
+
+def secret(row: Row) -> ClientSecret:
+    return ClientSecret(**dict(zip(SECRET, row, strict=False)))
+
+
+def client(row: Row, secrets: tuple[ClientSecret, ...]) -> Client:
+    values = _read(row, CLIENT, CLIENT_LISTS)
+    values |= {"first_party": bool(values["first_party"]), "enabled": bool(values["enabled"]), "secrets": secrets}
+    return Client(**values)
+
+
+def key(row: Row) -> SigningKey:
+    return SigningKey(**dict(zip(KEY, row, strict=False)))
+
+
+def event(row: Row) -> AuditEvent:
+    values = dict(zip(AUDIT, row, strict=False))
+    return AuditEvent(**values | {"detail": json.loads(values["detail"])})
+
+
+def event_values(event: AuditEvent) -> Mapping[str, Any]:
+    return as_values(event, tables.audit) | {"detail": dumped(dict(event.detail))}

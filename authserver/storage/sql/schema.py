@@ -1,0 +1,116 @@
+"""Migrations: where they are, which ran, running those that are due."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+import authserver
+from authserver.clock import system_clock
+from authserver.storage.interface import StorageUnavailable
+from authserver.storage.sql.engine import database_url
+from authserver.storage.sql.errors import translated
+from authserver.storage.sql.partitions import create_partitions
+from authserver.storage.sql.postgres import postgres_engine
+from authserver.storage.sql.sqlite import create_private_file, writer_engine
+
+SchemaState = Literal["current", "missing", "behind", "ahead"]
+MIGRATION_LOCK = 0x6D696772
+"""Key of the advisory lock that keeps two instances from migrating at once."""
+
+
+def migrations_directory() -> Path:
+    """Inside an installed package, or beside it in a checkout."""
+    package = Path(authserver.__file__).parent
+    installed = package / "_migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(migrations_directory()))
+
+
+def schema_head() -> str:
+    """The revision that this code needs."""
+    head = _scripts().get_current_head()
+    assert head is not None, "there is at least one migration"
+    return head
+
+
+async def migrate(url: str) -> list[str]:
+    """Bring the schema up to this code's and make the coming weeks' partitions; the revisions that ran, in order.
+
+    One transaction; safe when several instances start at once. Raises StorageUnavailable, and ValueError for a
+    malformed URL.
+    """
+    engine = _migration_engine(url)
+    try:
+        with translated():
+            async with engine.begin() as connection:
+                return await _migrate(connection)
+    except OSError as error:
+        raise StorageUnavailable("the database file cannot be made") from error
+    finally:
+        await engine.dispose()
+
+
+def _migration_engine(url: str) -> AsyncEngine:
+    parsed = database_url(url)
+    if parsed.drivername.startswith("sqlite"):
+        create_private_file(parsed)
+        return writer_engine(parsed)
+    return postgres_engine(parsed, pool_size=1, command_timeout=None).execution_options(isolation_level="READ COMMITTED")
+
+
+async def _migrate(connection: AsyncConnection) -> list[str]:
+    postgres = connection.dialect.name == "postgresql"
+    if postgres:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    done = await connection.run_sync(_upgrade)
+    if postgres:
+        await create_partitions(connection, now=system_clock())
+    return done
+
+
+def _upgrade(connection: Connection) -> list[str]:
+    due = _due(current_revision(connection))
+    if due:
+        config = Config()
+        config.set_main_option("script_location", str(migrations_directory()))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return due
+
+
+def _due(current: str | None) -> list[str]:
+    if current is not None and current not in _revisions():
+        return []
+    due = [] if current == schema_head() else list(_scripts().iterate_revisions("head", current or "base"))
+    return [script.revision for script in reversed(due)]
+
+
+def _revisions() -> set[str]:
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
+def current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def state_of(revision: str | None) -> SchemaState:
+    """"ahead": a newer version of the code migrated it; this code still works on it."""
+    if revision is None:
+        return "missing"
+    if revision == schema_head():
+        return "current"
+    return "behind" if revision in _revisions() else "ahead"

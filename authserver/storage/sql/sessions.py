@@ -1,0 +1,164 @@
+"""Sessions, and the families that are opened under them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, and_, exists, func, insert, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from authserver.model.audit import AuditEvent
+from authserver.model.grant import Family, Versions
+from authserver.model.page import Page, PageRequest
+from authserver.model.revocation import RevocationOutcome
+from authserver.model.session import Session
+from authserver.model.time import Instant
+from authserver.storage.interface import SessionFilter, SessionTouch
+from authserver.storage.sql import rows
+from authserver.storage.sql.alive import Condition, issuer_stands, session_alive, user_stands
+from authserver.storage.sql.books import limit_of, page_of, record
+from authserver.storage.sql.database import Database, Undo
+from authserver.storage.sql.ending import end_sessions
+from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.tables import clients, families, issuer, sessions, users
+
+AUTHENTICATE = HotStatement(
+    f"SELECT {rows.columns(sessions, 's.')} FROM sessions s"
+    " JOIN users u ON u.id = s.user_id JOIN issuer i ON i.id = 1"
+    " WHERE s.id = :id AND s.kind = 'browser' AND s.secret_hash = :secret AND s.dead_at IS NULL"
+    " AND s.idle_until > :now AND s.abs_until > :now"
+    " AND u.enabled AND u.version = s.user_version AND i.revocation_version = s.issuer_version",
+    id=str, secret=bytes, now=int)
+TOUCH = HotStatement(
+    "UPDATE sessions SET last_seen_at = :now,"
+    " idle_until = CASE WHEN :until < abs_until THEN :until ELSE abs_until END"
+    f" WHERE id = :id AND dead_at IS NULL AND last_seen_at <= :before RETURNING {rows.columns(sessions)}",
+    writes=True, id=str, now=int, until=int, before=int)
+
+
+class SqlSessions:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def begin(self, session: Session, family: Family | None, *, password_hash: str | None,
+                    event: AuditEvent) -> Versions | None:
+        async def work(connection: AsyncConnection) -> Versions | None:
+            versions = await _insert_session(connection, session, password_hash)
+            if versions is not None and family is not None:
+                versions = await _insert_family(connection, family, session.created_at, hold=False)
+            if versions is None:
+                raise Undo
+            await record(connection, event)
+            return versions
+        return await self._db.write(work)
+
+    async def add_family(self, family: Family, *, event: AuditEvent | None) -> Versions | None:
+        async def work(connection: AsyncConnection) -> Versions | None:
+            versions = await _insert_family(connection, family, family.created_at, hold=True)
+            if versions is not None:
+                await record(connection, event)
+            return versions
+        return await self._db.write(work)
+
+    async def authenticate(self, session_id: str, secret_hash: bytes, *, now: Instant,
+                           touch: SessionTouch | None = None) -> Session | None:
+        found = await self._db.hot(AUTHENTICATE, id=session_id, secret=secret_hash, now=now)
+        if not found:
+            return None
+        session = rows.session(found[0])
+        if touch is None or now - session.last_seen_at < touch.interval:
+            return session
+        moved = await self._db.hot(TOUCH, id=session_id, now=now, until=now + touch.idle, before=now - touch.interval)
+        return rows.session(moved[0]) if moved else session
+
+    async def get(self, session_id: str, *, now: Instant) -> Session | None:
+        wanted = _with_last_use().where(sessions.c.id == session_id, session_alive(now))
+
+        async def work(connection: AsyncConnection) -> Session | None:
+            row = (await connection.execute(wanted)).first()
+            return _session(row) if row is not None else None
+        return await self._db.read(work)
+
+    async def end(self, session_id: str, *, at: Instant, reason: str, event: AuditEvent) -> RevocationOutcome:
+        return await self._end(sessions.c.id == session_id, at, reason, event)
+
+    async def end_others(self, user_id: str, keep_session_id: str, *, at: Instant, reason: str,
+                         event: AuditEvent) -> RevocationOutcome:
+        others = and_(sessions.c.user_id == user_id, sessions.c.id != keep_session_id, session_alive(at))
+        return await self._end(others, at, reason, event)
+
+    async def list(self, page: PageRequest, where: SessionFilter, *, now: Instant) -> Page[Session]:
+        wanted = _with_last_use().where(*_conditions(where, now)).order_by(sessions.c.id.desc()).limit(limit_of(page))
+        if page.after is not None:
+            wanted = wanted.where(sessions.c.id < page.after)
+
+        async def work(connection: AsyncConnection) -> Page[Session]:
+            found = [_session(row) for row in await connection.execute(wanted)]
+            return page_of(found, page, lambda session: session.id)
+        return await self._db.read(work)
+
+    async def _end(self, where: Condition, at: Instant, reason: str, event: AuditEvent) -> RevocationOutcome:
+        async def work(connection: AsyncConnection) -> RevocationOutcome:
+            outcome = await end_sessions(connection, where, at=at, reason=reason)
+            if outcome.changed:
+                await record(connection, event)
+            return outcome
+        return await self._db.write(work)
+
+
+async def _insert_session(connection: AsyncConnection, session: Session, password_hash: str | None) -> Versions | None:
+    """Check and read the versions in the statement that writes them: whoever revokes in between is not missed."""
+    values = _literals(sessions, rows.as_values(session, sessions))
+    values |= {"user_version": users.c.version, "issuer_version": issuer.c.revocation_version}
+    source = select(*(values[name].label(name) for name in rows.SESSION)).select_from(
+        users.join(issuer, issuer.c.id == 1)).where(users.c.id == session.user_id, users.c.enabled)
+    if password_hash is not None:
+        source = source.where(users.c.password_hash == password_hash)
+    written = await connection.execute(insert(sessions).from_select(rows.SESSION, source).returning(
+        sessions.c.user_version, sessions.c.issuer_version))
+    row = written.first()
+    return Versions(row.user_version, 0, row.issuer_version) if row is not None else None
+
+
+async def _insert_family(connection: AsyncConnection, family: Family, now: Instant, *, hold: bool) -> Versions | None:
+    """`hold`: lock the session, so that an end of it waits for this family or is seen here."""
+    values = _literals(families, rows.as_values(family, families))
+    values |= {"user_version": sessions.c.user_version, "client_version": clients.c.version,
+               "issuer_version": sessions.c.issuer_version}
+    source = select(*(values[name].label(name) for name in rows.FAMILY)).select_from(
+        sessions.join(clients, clients.c.id == family.client_id)).where(
+        sessions.c.id == family.session_id, sessions.c.user_id == family.user_id, sessions.c.dead_at.is_(None),
+        sessions.c.abs_until > now, or_(sessions.c.kind == "token", sessions.c.idle_until > now),
+        user_stands(sessions), issuer_stands(sessions), clients.c.enabled)
+    if hold:
+        source = source.with_for_update(read=True, of=sessions)
+    written = await connection.execute(insert(families).from_select(rows.FAMILY, source).returning(
+        families.c.user_version, families.c.client_version, families.c.issuer_version))
+    row = written.first()
+    return Versions(*row) if row is not None else None
+
+
+def _literals(table: Any, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: literal(value, table.c[name].type) for name, value in values.items()}
+
+
+def _with_last_use() -> Select[Any]:
+    used = select(func.max(families.c.rotated_at)).where(families.c.session_id == sessions.c.id).correlate(sessions)
+    return select(*sessions.c, used.scalar_subquery().label("used_at"))
+
+
+def _session(row: Any) -> Session:
+    values = list(row[:-1])
+    if row.kind == "token" and row.used_at is not None:
+        values[rows.SESSION.index("last_seen_at")] = max(row.used_at, row.last_seen_at)
+    return rows.session(values)
+
+
+def _conditions(where: SessionFilter, now: Instant) -> list[Condition]:
+    conditions: list[Condition] = [] if where.include_dead else [session_alive(now)]
+    if where.user_id is not None:
+        conditions.append(sessions.c.user_id == where.user_id)
+    if where.client_id is not None:
+        family = exists().where(families.c.session_id == sessions.c.id, families.c.client_id == where.client_id)
+        conditions.append(or_(sessions.c.client_id == where.client_id, family.correlate(sessions)))
+    return conditions

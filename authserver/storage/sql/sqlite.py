@@ -1,0 +1,157 @@
+"""SQLite through aiosqlite: one writer, a few readers on threads, one reader on the event loop for hot statements.
+
+WAL: readers never wait for the writer. A hot read is a handful of page look-ups, some ten microseconds:
+less than handing it to a thread and back. See docs/decisions/0002-hot-statements.md.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from authserver.clock import Clock
+from authserver.storage.sql.database import Database, UnsafeDatabase
+from authserver.storage.sql.errors import translated
+from authserver.storage.sql.hot import HotStatement
+
+BUSY_TIMEOUT = 2.0
+"""Seconds that a write waits for another process; on the event loop a read waits a twentieth of that."""
+WRITER_QUEUE_TIMEOUT = 5.0
+READERS = 2
+PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA foreign_keys = ON", "PRAGMA temp_store = MEMORY")
+
+
+def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str]) -> AsyncEngine:
+    """An engine that leaves transactions to us: the driver would begin them late, and deferred."""
+    engine = create_async_engine(
+        url, poolclass=AsyncAdaptedQueuePool, pool_size=pool_size, max_overflow=0, pool_reset_on_return=None,
+        pool_timeout=WRITER_QUEUE_TIMEOUT, connect_args={"timeout": BUSY_TIMEOUT})
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (*PRAGMAS, *pragmas):
+            cursor.execute(pragma)
+        cursor.close()
+
+    return engine
+
+
+def writer_engine(url: URL, *, durable: bool = True) -> AsyncEngine:
+    """One connection, whose transactions take the write lock when they begin.
+
+    synchronous = FULL: NORMAL may undo a revocation at power loss.
+    """
+    engine = sqlite_engine(url, pool_size=1, pragmas=[f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}"])
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        if driver.in_transaction:    # left behind by a task that was cancelled twice
+            connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+class SqliteDatabase(Database):
+    """A file; ":memory:" is a private file that is gone when it is closed, under the very same code."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: URL, *, now: Clock) -> None:
+        self._scratch: TemporaryDirectory[str] | None = None
+        if url.database in (None, "", ":memory:"):
+            self._scratch = TemporaryDirectory(prefix="authserver-")
+            url = url.set(database=f"{self._scratch.name}/memory.db")
+        super().__init__(url, now=now)
+        self._writer = writer_engine(url, durable=self._scratch is None)
+        self._readers = sqlite_engine(url, pool_size=READERS, pragmas=["PRAGMA query_only = ON"])
+        self._hot: sqlite3.Connection | None = None
+
+    async def start(self) -> None:
+        if self._scratch is not None:
+            from authserver.storage.sql.schema import migrate
+
+            await migrate(self.url.render_as_string(hide_password=False))
+        with translated():
+            async with self.transaction() as connection:
+                await check_returning(connection)
+            self._hot = self._open_hot()
+
+    async def close(self) -> None:
+        if self._hot is not None:
+            self._hot.close()
+            self._hot = None
+        await self._readers.dispose()
+        await self._writer.dispose()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        async with self._readers.connect() as connection:
+            yield connection
+
+    async def fetch_hot(self, statement: HotStatement, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        compiled = statement.compiled(self._writer.dialect)
+        if statement.writes:
+            return await self._write_hot(compiled.sql, compiled.arguments(values))
+        if self._hot is None:
+            raise sqlite3.ProgrammingError("the database is closed")
+        return self._hot.execute(compiled.sql, compiled.arguments(values)).fetchall()
+
+    async def _write_hot(self, sql: str, arguments: list[Any]) -> Sequence[Sequence[Any]]:
+        """One hop to the writer's thread: a single statement is its own transaction."""
+        pooled = await self._writer.raw_connection()
+        driver: Any = pooled.driver_connection
+        try:
+            if driver.in_transaction:
+                await driver.rollback()
+            rows: Sequence[Sequence[Any]] = list(await driver.execute_fetchall(sql, arguments))
+        finally:
+            pooled.close()
+        return rows
+
+    def _open_hot(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(str(self.url.database), timeout=BUSY_TIMEOUT / 20, isolation_level=None,
+                                     cached_statements=64)
+        for pragma in (*PRAGMAS, "PRAGMA query_only = ON"):
+            connection.execute(pragma)
+        return connection
+
+
+async def check_returning(connection: AsyncConnection) -> None:
+    """Some SQLite versions answer wrongly in RETURNING when the key is not an integer; the raw columns must be right.
+
+    Raises UnsafeDatabase.
+    """
+    run = connection.exec_driver_sql
+    await run("CREATE TEMP TABLE returning_check (id TEXT PRIMARY KEY, old BLOB, new BLOB)")
+    await run("INSERT INTO returning_check VALUES ('a', NULL, x'01')")
+    answer = await run("UPDATE returning_check SET old = new, new = x'02' WHERE id = 'a' AND new = x'01' "
+                       "RETURNING id, old, new")
+    row = answer.one()
+    await run("DROP TABLE returning_check")
+    if tuple(row) != ("a", b"\x01", b"\x02"):
+        raise UnsafeDatabase(f"SQLite {sqlite3.sqlite_version} answers wrongly in RETURNING; use another version")
+
+
+def create_private_file(url: URL) -> None:
+    """The database file with its directory, readable by its owner only."""
+    path = Path(str(url.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)

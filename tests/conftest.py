@@ -1,0 +1,146 @@
+"""Databases and servers for every test: real ones, started when first asked for, each test on a fresh database."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from authserver.storage.sql import (
+    Database,
+    SqlAudit,
+    SqlClients,
+    SqlFamilies,
+    SqlKeys,
+    SqlMaintenance,
+    SqlRevocations,
+    SqlSessions,
+    SqlThrottle,
+    SqlUsers,
+    migrate,
+    open_database,
+)
+from tests.servers import PostgresServer, ValkeyServer, postgres, valkey
+
+T = TypeVar("T")
+TEMPLATE = "authserver_template"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Every store of one database."""
+
+    clients: SqlClients
+    users: SqlUsers
+    sessions: SqlSessions
+    families: SqlFamilies
+    revocations: SqlRevocations
+    keys: SqlKeys
+    throttle: SqlThrottle
+    audit: SqlAudit
+    maintenance: SqlMaintenance
+
+
+def stores_of(database: Database) -> Stores:
+    return Stores(SqlClients(database), SqlUsers(database), SqlSessions(database), SqlFamilies(database),
+                  SqlRevocations(database), SqlKeys(database), SqlThrottle(database), SqlAudit(database),
+                  SqlMaintenance(database))
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on a loop of its own, whether or not one is running here."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+# -- servers, one of each per test process ------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    with valkey() as server:
+        yield server
+
+
+# -- databases: migrated once, copied for each test ---------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> str:
+    run_apart(migrate(postgres_server.create_database(TEMPLATE)))
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    run_apart(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite file of the test's own."""
+    path = tmp_path / "authserver.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of the test's own."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield postgres_server.create_database(name, template=postgres_template)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database on each backend in turn."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A started database on each backend in turn."""
+    started = open_database(database_url, pool_size=4)
+    await started.start()
+    yield started
+    await started.close()
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
+    """SQLite only: for tests that need some database, and need it fast."""
+    started = open_database(sqlite_url)
+    await started.start()
+    yield started
+    await started.close()
+
+
+@pytest.fixture
+def stores(database: Database) -> Stores:
+    """Every store, on each backend in turn."""
+    return stores_of(database)
+
+
+@pytest.fixture
+def sqlite_stores(sqlite_database: Database) -> Stores:
+    """Every store, on SQLite only."""
+    return stores_of(sqlite_database)
