@@ -83,10 +83,19 @@ def set_up_logging(form: Literal["console", "json"] = "console", level: str = "I
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(),
         cache_logger_on_first_use=False,
     )
     _adopt_standard_logging(level)
+
+
+class _Lines:
+    """Each event one line, written at once, on whatever stderr is at that moment."""
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
 class _ToStructlog(logging.Handler):
