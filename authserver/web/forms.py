@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from authserver.model.errors import Refused
 from authserver.oauth.errors import InvalidRequest
@@ -23,8 +23,8 @@ class UnsupportedMediaType(Refused):
 
 async def read_form(request: Request) -> Form:
     """The parameters of a form body; raises UnsupportedMediaType or InvalidRequest."""
-    body = await read_body(request, FORM)
-    return Form.parse(body)
+    _require_type(request, FORM)
+    return Form.parse(await _whole_body(request))
 
 
 async def read_json(request: Request, *, optional: bool = False) -> dict[str, object]:
@@ -33,9 +33,12 @@ async def read_json(request: Request, *, optional: bool = False) -> dict[str, ob
     No member occurs twice and every string is one that a database can keep: no NUL, no lone surrogate.
     With `optional` an empty body, whatever its type, is {}.
     """
-    if optional and not await request.body():
+    if not optional:
+        _require_type(request, JSON)
+    body = await _whole_body(request)
+    if optional and not body:
         return {}
-    body = await read_body(request, JSON)
+    _require_type(request, JSON)
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
         _refuse_unstorable(body, value)
@@ -46,12 +49,24 @@ async def read_json(request: Request, *, optional: bool = False) -> dict[str, ob
     return value
 
 
-async def read_body(request: Request, media_type: str) -> bytes:
-    """The body if it is of that type. The edge limits its size while it streams (413)."""
+def _require_type(request: Request, media_type: str) -> None:
     given = request.headers.get("content-type", "")
     if given != media_type and given.partition(";")[0].strip().lower() != media_type:
         raise UnsupportedMediaType(f"the body must be {media_type}")
-    return await request.body()
+
+
+async def _whole_body(request: Request) -> bytes:
+    """The edge limits its size while it streams (413). It is nearly always one message; `Request.body` would send it
+    through an async generator, at three times the cost."""
+    body = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if not message.get("more_body", False):
+            return body
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -66,10 +81,10 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _refuse_unstorable(body: bytes, value: object) -> None:
-    """Only escapes can smuggle these in, since the body itself is UTF-8 without control characters."""
-    if b"\\u" in body:
-        text = json.dumps(value, ensure_ascii=False)
-        text.encode()
-        if "\\u0000" in text:
-            raise ValueError("NUL")
+def _is_storable(value: object) -> bool:
+    """JSON is UTF-8 without control characters, so only escapes can bring in what no database takes."""
+    if isinstance(value, str):
+        return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, dict):
+        return all(_is_storable(name) and _is_storable(item) for name, item in value.items())
+    return all(map(_is_storable, value)) if isinstance(value, list) else True
