@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
 from authserver.oauth.introspection import Introspector
-from authserver.web.errors import NO_STORE
+from authserver.web.answers import NoStoreJson
 from authserver.web.forms import read_form
 
 
@@ -22,4 +22,4 @@ class IntrospectEndpoint:
         form = await read_form(request)
         caller = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
         answer = await self.introspector.introspect(caller, form.require("token"), form.get("token_type_hint"))
-        return JSONResponse(answer, headers=NO_STORE)
+        return NoStoreJson(answer)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from authserver.model.client import Client
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
@@ -15,8 +15,8 @@ from authserver.oauth.grants.base import Grant
 from authserver.oauth.response import token_response
 from authserver.telemetry import TOKENS_ISSUED
 from authserver.tokens.issuer import TokenIssuer
+from authserver.web.answers import NoStoreJson
 from authserver.web.caller import caller_of
-from authserver.web.errors import NO_STORE
 from authserver.web.forms import read_form
 
 
@@ -33,7 +33,7 @@ class TokenEndpoint:
         authorization = await grant.redeem(client, form, caller_of(request))
         minted = self.issuer.access_token(authorization)
         TOKENS_ISSUED.inc(grant.grant_type)
-        return JSONResponse(token_response(minted, authorization), headers=NO_STORE)
+        return NoStoreJson(token_response(minted, authorization))
 
     def _grant_for(self, client: Client, grant_type: str) -> Grant:
         grant = self.grants.get(grant_type)
