@@ -150,9 +150,8 @@ class OAuthServer:
     async def start(self) -> OAuthServer:
         await self.ring.load()
         if self.ring.snapshot.signing is None:
-            key, event = _one_key(), self.audit.event(EventType.KEY_ANNOUNCED, SYSTEM)
-            await self.stores.keys.add_announced(key, event=event)
-            await self.stores.keys.activate(key.kid, instead_of=None, at=NOON, remove_at=NOON + 90 * DAY, event=event)
+            event = self.event(EventType.KEY_ACTIVATED)
+            await self.stores.keys.replace_now(_one_key(), instead_of=None, at=NOON, reason="first key", event=event)
             await self.ring.load()
         return self
 

@@ -41,11 +41,13 @@ async def read_json(request: Request, *, optional: bool = False) -> dict[str, ob
     _require_type(request, JSON)
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
-        _refuse_unstorable(body, value)
+        storable = b"\\u" not in body or _is_storable(value)
     except (ValueError, RecursionError):
         raise InvalidRequest("the body is not valid JSON") from None
     if not isinstance(value, dict):
         raise InvalidRequest("the body is not a JSON object")
+    if not storable:
+        raise InvalidRequest("the body contains a NUL character or half of a surrogate pair")
     return value
 
 
