@@ -108,11 +108,13 @@ def _time(claims: Mapping[str, Any], name: str) -> Instant:
 
 
 def _versions(claims: Mapping[str, Any]) -> Versions:
+    text = _text(claims, "rv")
     try:
-        versions = Versions.parse(_text(claims, "rv"))
+        versions = Versions.parse(text)
     except ValueError:
         _refuse("rv")
-    if max(versions) >= MAX_VERSION:
+    # One spelling each, and nothing that a database's integer cannot hold.
+    if str(versions) != text or max(versions) >= MAX_VERSION:
         _refuse("rv")
     return versions
 

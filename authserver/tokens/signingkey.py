@@ -55,14 +55,18 @@ def open_signing_key(key: SigningKey, master: MasterKey) -> KeyPair:
     not belong to the private one: whoever can only write the database cannot publish a key of his own."""
     der = master.decrypt(key.private_encrypted, key.kid.encode())
     private = load_der_private_key(der, password=None)
-    if not isinstance(private, RSAPrivateKey) or private.key_size not in ALLOWED_BITS:
-        raise MasterKeyError(f"signing key {key.kid} in the database is not an RSA key of an allowed size")
+    if not isinstance(private, RSAPrivateKey) or not _is_strong(private):
+        raise MasterKeyError(f"signing key {key.kid} in the database is not an RSA key of an allowed size and exponent")
     public = private.public_key()
     if json.loads(key.public_jwk) != public_jwk(public, key.kid) or key.algorithm != ALGORITHM:
         raise MasterKeyError(
             f"the public half of signing key {key.kid} in the database does not match its private half"
         )
     return KeyPair(key.kid, private, public)
+
+
+def _is_strong(private: RSAPrivateKey) -> bool:
+    return private.key_size in ALLOWED_BITS and private.public_key().public_numbers().e == _EXPONENT
 
 
 def public_jwk(public: RSAPublicKey, kid: str) -> dict[str, str]:
