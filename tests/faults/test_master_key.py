@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.tokens.masterkey import MasterKey, MasterKeyError, create_master_key, load_master_key
 from authserver.tokens.signingkey import make_signing_key
@@ -139,5 +140,7 @@ async def test_a_ring_keeps_its_view_when_what_is_stored_went_bad(database: Any,
 
 
 async def _overwrite(database: Any, column: str, value: object) -> None:
-    async with database.engine.begin() as connection:
+    async def work(connection: AsyncConnection) -> None:
         await connection.execute(text(f"UPDATE signing_keys SET {column} = :value"), {"value": value})
+
+    await database.write(work)
