@@ -308,8 +308,8 @@ class KeyStore(Protocol):
 
     async def replace_now(self, key: SigningKey, *, instead_of: str | None, at: Instant, reason: str,
                           event: AuditEvent) -> bool:
-        """Emergency: `key` (not stored yet) signs from now on, `instead_of` is revoked, with an outbox entry.
-        True for exactly one of many racing callers."""
+        """Emergency: `key` (not stored yet) signs from now on; `instead_of`, and a key that was announced, are
+        revoked, with an outbox entry each. True for exactly one of many racing callers."""
         ...
 
     async def purge(self, *, now: Instant) -> int:
