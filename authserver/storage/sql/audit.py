@@ -41,6 +41,8 @@ def _conditions(where: AuditFilter) -> list[Condition]:
     """`since` is included, `until` is not."""
     conditions: list[Condition] = [
         audit.c[name] == getattr(where, name) for name in EQUAL if getattr(where, name) is not None]
+    if where.types:
+        conditions.append(audit.c.type.in_(where.types))
     if where.since is not None:
         conditions.append(audit.c.at >= where.since)
     if where.until is not None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
-from authserver.model.revocation import OutboxEntry, RevocationOutcome, RevocationTarget, TokenFacts, TokenState
+from authserver.model.revocation import (
+    EntryKind,
+    OutboxEntry,
+    RevocationOutcome,
+    RevocationTarget,
+    TokenFacts,
+    TokenState,
+)
 from authserver.model.time import HOUR, Instant
 from authserver.storage.sql.books import last_entry, record
 from authserver.storage.sql.database import Database
@@ -63,6 +70,15 @@ class SqlRevocations:
         found = await self._db.hot(CHECK, kid=facts.kid, jti=facts.jti, family=facts.family_id,
                                    subject=facts.subject, client=facts.client_id)
         return verdict(facts, found[0])
+
+    async def position(self, kind: EntryKind, value: str) -> int | None:
+        wanted = select(func.max(revocation_outbox.c.id)).where(
+            revocation_outbox.c.kind == kind, revocation_outbox.c.value == value)
+
+        async def work(connection: AsyncConnection) -> int | None:
+            found: int | None = (await connection.execute(wanted)).scalar_one()
+            return found
+        return await self._db.read(work)
 
     async def outbox(self, *, after: int, limit: int) -> Sequence[OutboxEntry]:
         wanted = (select(revocation_outbox).where(revocation_outbox.c.id > after)
