@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.site import Site, make_keys_dir, open_site
+
+
+@pytest.fixture(scope="session")
+def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_keys_dir(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+async def site(database_url: str, keys_dir: Path) -> AsyncIterator[Site]:
+    """Two instances that share a database and nothing else, on each database in turn."""
+    async with open_site(database_url, keys_dir, instances=2) as opened:
+        yield opened
