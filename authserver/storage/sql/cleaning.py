@@ -1,53 +1,113 @@
-"""Deleting what can no longer matter, in small batches: by the week on PostgreSQL, by rows elsewhere."""
+"""Deleting what can no longer matter: whole weeks on PostgreSQL, rows in small batches elsewhere.
+
+Every batch is a transaction of its own, found without a lock and deleted by key, so that nobody
+waits for it. What cannot be had now (a lock, for instance) is left for the next run.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Table, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from authserver.ids import uuid7_floor
 from authserver.model.time import MINUTE, Instant
-from authserver.storage.interface import Housekeeping
+from authserver.storage.interface import Housekeeping, StorageUnavailable
 from authserver.storage.sql.database import Database
-from authserver.storage.sql.partitions import create_partitions
-from authserver.storage.sql.tables import audit, families, revoked_tokens, sessions, throttle
+from authserver.storage.sql.partitions import (
+    PARTITIONED,
+    create_partitions,
+    default_of,
+    drop_partition,
+    old_partitions,
+    partition,
+)
+from authserver.storage.sql.tables import audit, families, metadata, revoked_tokens, sessions, throttle
 
 BATCH = 500
 SLACK = MINUTE
 """Tokens are refused until a little after they expired, for clocks that lag."""
 
 
+class Expired(NamedTuple):
+    """Rows of a table that nobody needs any more."""
+
+    table: Table
+    key: ColumnElement[Any]
+    where: ColumnElement[bool]
+
+
 async def purge(db: Database, keep: Housekeeping, *, now: Instant) -> dict[str, int]:
-    """Rows deleted by table; every batch is a transaction of its own, so that nobody waits long."""
-    if db.dialect == "postgresql":
-        await db.write(lambda connection: create_partitions(connection, now=now))
-    return {table.name: await _purge_rows(db, table, key, where) for table, key, where in _expired(keep, now)}
-
-
-def _expired(keep: Housekeeping, now: Instant) -> list[tuple[Table, ColumnElement[Any], ColumnElement[bool]]]:
+    """Rows deleted, or partitions dropped, by table."""
     unneeded = now - max(keep.keep_dead, keep.token_ttl + SLACK)
-    return [
-        (families, families.c.id, _over(families, unneeded)),
-        (sessions, sessions.c.id, _over(sessions, unneeded)),
-        (revoked_tokens, revoked_tokens.c.jti, revoked_tokens.c.expires_at < now - SLACK),
-        (audit, audit.c.id, audit.c.at < now - keep.keep_audit),
-        (throttle, throttle.c.bucket, throttle.c.tat < now),
-    ]
+    done = dict.fromkeys(PARTITIONED, 0)
+    if db.dialect == "postgresql":
+        with suppress(StorageUnavailable):
+            await db.write(lambda connection: create_partitions(connection, now=now, patient=False))
+        done = {name: await _drop_weeks(db, metadata.tables[name], unneeded) for name in PARTITIONED}
+    for expired in (*_sessions_and_families(db, unneeded), *_others(keep, now)):
+        name = expired.table.name.removesuffix("_default")
+        done[name] = done.get(name, 0) + await _delete(db, expired)
+    return done
+
+
+def _sessions_and_families(db: Database, unneeded: Instant) -> Iterator[Expired]:
+    """On PostgreSQL only the few rows of the default partition are deleted one by one."""
+    for table in (families, sessions):
+        rows = table if db.dialect == "sqlite" else partition(table, default_of(table.name))
+        yield Expired(rows, rows.c.id, _over(rows, unneeded))
+
+
+def _others(keep: Housekeeping, now: Instant) -> Iterator[Expired]:
+    yield Expired(revoked_tokens, revoked_tokens.c.jti, revoked_tokens.c.expires_at < now - SLACK)
+    yield Expired(audit, audit.c.id, audit.c.id < uuid7_floor(now - keep.keep_audit))
+    yield Expired(throttle, throttle.c.bucket, throttle.c.tat < now)
 
 
 def _over(table: Table, before: Instant) -> ColumnElement[bool]:
     return or_(table.c.abs_until < before, and_(table.c.dead_at.is_not(None), table.c.dead_at < before))
 
 
-async def _purge_rows(db: Database, table: Table, key: ColumnElement[Any], where: ColumnElement[bool]) -> int:
-    batch = delete(table).where(key.in_(select(key).where(where).limit(BATCH)))
+async def _drop_weeks(db: Database, table: Table, unneeded: Instant) -> int:
+    """Drop each past week in which every row is over, whatever the lifetimes were when it was written."""
+    dropped = 0
+    with suppress(StorageUnavailable):
+        for name in await db.read(lambda connection: old_partitions(connection, table.name, before=unneeded)):
+            dropped += await _drop_week(db, partition(table, name), unneeded)
+    return dropped
+
+
+async def _drop_week(db: Database, week: Table, unneeded: Instant) -> bool:
+    needed = select(week.c.id).where(~_over(week, unneeded)).limit(1)
+
+    async def is_over(connection: AsyncConnection) -> bool:
+        return (await connection.execute(needed)).first() is None
+
+    if not await db.read(is_over):
+        return False
+    await db.write(lambda connection: drop_partition(connection, week.name))
+    return True
+
+
+async def _delete(db: Database, expired: Expired) -> int:
+    total = 0
+    while True:
+        gone = await _delete_batch(db, expired)
+        total += gone
+        if gone < BATCH:
+            return total
+
+
+async def _delete_batch(db: Database, expired: Expired) -> int:
+    async def find(connection: AsyncConnection) -> list[Any]:
+        return list((await connection.execute(select(expired.key).where(expired.where).limit(BATCH))).scalars())
+
+    keys = await db.read(find)
 
     async def work(connection: AsyncConnection) -> int:
-        return (await connection.execute(batch)).rowcount
+        return (await connection.execute(delete(expired.table).where(expired.key.in_(keys), expired.where))).rowcount
 
-    gone = total = await db.write(work)
-    while gone == BATCH:
-        gone = await db.write(work)
-        total += gone
-    return total
+    return await db.write(work) if keys else 0

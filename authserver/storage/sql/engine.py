@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from authserver.clock import Clock, system_clock
 from authserver.storage.sql.database import Database
@@ -19,7 +20,7 @@ def database_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except Exception:
+    except (ArgumentError, ValueError):
         raise ValueError("the database URL is malformed") from None
     driver = DRIVERS.get(parsed.drivername.partition("+")[0])
     if driver is None or parsed.drivername not in (driver, driver.partition("+")[0], "postgres"):

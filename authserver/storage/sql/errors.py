@@ -89,7 +89,7 @@ def _of_state(state: str | None) -> Exception | None:
 
 
 def is_worth_another_try(error: Exception) -> bool:
-    """A broken connection or a deadlock; neither a full pool nor a server that let the time run out."""
-    if isinstance(error, (exc.TimeoutError, TimeoutError)):
+    """A broken connection or a deadlock; neither a full pool, nor a server or a lock that let the time run out."""
+    if isinstance(error, (exc.TimeoutError, TimeoutError, sqlite3.Error)):
         return False
     return isinstance(meaning_of(error), (StorageUnavailable, TryAgain))

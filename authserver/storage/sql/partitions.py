@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import MetaData, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.ids import uuid7_floor
@@ -20,6 +20,7 @@ WEEK = 7 * DAY
 MONDAY = 4 * DAY
 """The first Monday after the epoch."""
 WEEKS_AHEAD = 8
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '300ms'"
 PARTITIONED = ("sessions", "families")
 FILLFACTOR = 80
 """Room in each page for the new version of a row, so that a rotation touches no index."""
@@ -44,8 +45,23 @@ class Week(NamedTuple):
         return f"{table}_{datetime.fromtimestamp(self.start / 1000, UTC):%Y%m%d}"
 
 
-async def create_partitions(connection: AsyncConnection, *, now: Instant, ahead: int = WEEKS_AHEAD) -> int:
-    """Make what is missing for this week and the coming ones, in the caller's transaction; how many were made."""
+def default_of(table: str) -> str:
+    return f"{table}_default"
+
+
+def partition(table: Table, name: str) -> Table:
+    """One partition as a table of its own."""
+    return table.to_metadata(MetaData(), name=name)
+
+
+async def create_partitions(connection: AsyncConnection, *, now: Instant, ahead: int = WEEKS_AHEAD,
+                            patient: bool = True) -> int:
+    """Make what is missing for this week and the coming ones, in the caller's transaction; how many were made.
+
+    Not `patient`: rather give up than make requests wait behind us for a lock.
+    """
+    if not patient:
+        await connection.exec_driver_sql(LOCK_TIMEOUT)
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": 0x61757468})
     made = 0
     for table in PARTITIONED:
@@ -71,12 +87,17 @@ async def old_partitions(connection: AsyncConnection, table: str, *, before: Ins
     return sorted(name for name in await partitions(connection, table) if name < last)
 
 
+async def drop_partition(connection: AsyncConnection, name: str) -> None:
+    """Takes the table's lock for an instant; not concurrently, which PostgreSQL refuses beside a default partition."""
+    await connection.exec_driver_sql(LOCK_TIMEOUT)
+    await connection.exec_driver_sql(f"DROP TABLE {name}")
+
+
 async def _is_free(connection: AsyncConnection, table: str, week: Week) -> bool:
     """No row of that week lies in the default partition, where it would forbid a partition of its own."""
     first, end = week.bounds
-    row = await connection.execute(
-        text(f"SELECT 1 FROM {table}_default WHERE id >= :first AND id < :end LIMIT 1"), {"first": first, "end": end})
-    return row.first() is None
+    wanted = text(f"SELECT 1 FROM {default_of(table)} WHERE id >= :first AND id < :end LIMIT 1")
+    return (await connection.execute(wanted, {"first": first, "end": end})).first() is None
 
 
 async def _create(connection: AsyncConnection, table: str, week: Week) -> None:

@@ -20,7 +20,8 @@ CONNECT_TIMEOUT = 3.0
 COMMAND_TIMEOUT = 10.0
 """Seconds; a server that was frozen or cut off must not hold a request for longer."""
 SERVER_SETTINGS = {"application_name": "authserver", "jit": "off", "timezone": "UTC",
-                   "idle_in_transaction_session_timeout": "15000"}
+                   "idle_in_transaction_session_timeout": "15000", "plan_cache_mode": "force_generic_plan"}
+"""Generic plans: planning a look-up in partitioned tables anew costs the server several times its execution."""
 
 
 def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None = COMMAND_TIMEOUT) -> AsyncEngine:

@@ -23,7 +23,7 @@ from authserver.storage.sql.books import last_entry, record
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.ending import NOT_FOUND, UNCHANGED, end_family, end_sessions
 from authserver.storage.sql.hot import HotStatement
-from authserver.storage.sql.reach import reach_of
+from authserver.storage.sql.reach import BEFORE, counted, preview
 from authserver.storage.sql.tables import (
     clients,
     families,
@@ -59,11 +59,18 @@ class SqlRevocations:
             if outcome.changed:
                 await record(connection, event)
             return outcome
-        return await self._db.write(work)
+        outcome = await self._db.write(work)
+        return await self._counted(target, outcome, at) if outcome.changed and target.kind in BEFORE else outcome
 
     async def preview(self, target: RevocationTarget, *, now: Instant) -> RevocationOutcome:
         async def work(connection: AsyncConnection) -> RevocationOutcome:
-            return await reach_of(connection, target, now)
+            return await preview(connection, target, now)
+        return await self._db.read(work)
+
+    async def _counted(self, target: RevocationTarget, outcome: RevocationOutcome, at: Instant) -> RevocationOutcome:
+        """Only after the commit: counting a million sessions must not hold up their end."""
+        async def work(connection: AsyncConnection) -> RevocationOutcome:
+            return await counted(connection, target, outcome, at, BEFORE[target.kind])
         return await self._db.read(work)
 
     async def check(self, facts: TokenFacts) -> TokenState:
@@ -138,30 +145,27 @@ async def _revoke_session(connection: AsyncConnection, target: RevocationTarget,
 
 async def _revoke_user(connection: AsyncConnection, target: RevocationTarget, at: Instant,
                        reason: str) -> RevocationOutcome:
-    return await _move_on(connection, target, at, update(users).where(users.c.id == target.value).values(
+    return await _move_on(connection, update(users).where(users.c.id == target.value).values(
         version=users.c.version + 1, updated_at=at))
 
 
 async def _revoke_client(connection: AsyncConnection, target: RevocationTarget, at: Instant,
                          reason: str) -> RevocationOutcome:
-    return await _move_on(connection, target, at, update(clients).where(clients.c.id == target.value).values(
+    return await _move_on(connection, update(clients).where(clients.c.id == target.value).values(
         version=clients.c.version + 1, updated_at=at))
 
 
 async def _revoke_all(connection: AsyncConnection, target: RevocationTarget, at: Instant,
                       reason: str) -> RevocationOutcome:
-    return await _move_on(connection, target, at, update(issuer).where(issuer.c.id == 1).values(
+    return await _move_on(connection, update(issuer).where(issuer.c.id == 1).values(
         revocation_version=issuer.c.revocation_version + 1))
 
 
-async def _move_on(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                   bump: Any) -> RevocationOutcome:
-    """One row changes, whatever the number of sessions; they are only counted."""
-    reach = await reach_of(connection, target, at)
+async def _move_on(connection: AsyncConnection, bump: Any) -> RevocationOutcome:
+    """One row changes, whatever the number of sessions that this ends."""
     if not (await connection.execute(bump)).rowcount:
         return NOT_FOUND
-    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection),
-                             sessions=reach.sessions, families=reach.families)
+    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0)
 
 
 async def _revoke_key(connection: AsyncConnection, target: RevocationTarget, at: Instant,

@@ -10,17 +10,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import authserver
 from authserver.clock import system_clock
-from authserver.storage.interface import StorageUnavailable
 from authserver.storage.sql.engine import database_url
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.partitions import create_partitions
 from authserver.storage.sql.postgres import postgres_engine
-from authserver.storage.sql.sqlite import create_private_file, writer_engine
+from authserver.storage.sql.sqlite import create_private_file, is_memory, writer_engine
 
 SchemaState = Literal["current", "missing", "behind", "ahead"]
 MIGRATION_LOCK = 0x6D696772
@@ -49,26 +48,27 @@ def schema_head() -> str:
 async def migrate(url: str) -> list[str]:
     """Bring the schema up to this code's and make the coming weeks' partitions; the revisions that ran, in order.
 
-    One transaction; safe when several instances start at once. Raises StorageUnavailable, and ValueError for a
-    malformed URL.
+    One transaction; safe when several instances start at once. Nothing to do for SQLite in memory, which is
+    migrated when it is opened. Raises StorageUnavailable, and ValueError for a malformed URL.
     """
-    engine = _migration_engine(url)
-    try:
-        with translated():
+    parsed = database_url(url)
+    if parsed.drivername.startswith("sqlite") and is_memory(parsed):
+        return []
+    with translated():
+        engine = _migration_engine(parsed)
+        try:
             async with engine.begin() as connection:
                 return await _migrate(connection)
-    except OSError as error:
-        raise StorageUnavailable("the database file cannot be made") from error
-    finally:
-        await engine.dispose()
+        finally:
+            await engine.dispose()
 
 
-def _migration_engine(url: str) -> AsyncEngine:
-    parsed = database_url(url)
+def _migration_engine(parsed: URL) -> AsyncEngine:
     if parsed.drivername.startswith("sqlite"):
         create_private_file(parsed)
         return writer_engine(parsed)
-    return postgres_engine(parsed, pool_size=1, command_timeout=None).execution_options(isolation_level="READ COMMITTED")
+    engine = postgres_engine(parsed, pool_size=1, command_timeout=None)
+    return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 async def _migrate(connection: AsyncConnection) -> list[str]:

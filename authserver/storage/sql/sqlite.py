@@ -62,6 +62,10 @@ def writer_engine(url: URL, *, durable: bool = True) -> AsyncEngine:
     return engine
 
 
+def is_memory(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
+
+
 class SqliteDatabase(Database):
     """A file; ":memory:" is a private file that is gone when it is closed, under the very same code."""
 
@@ -69,7 +73,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: URL, *, now: Clock) -> None:
         self._scratch: TemporaryDirectory[str] | None = None
-        if url.database in (None, "", ":memory:"):
+        if is_memory(url):
             self._scratch = TemporaryDirectory(prefix="authserver-")
             url = url.set(database=f"{self._scratch.name}/memory.db")
         super().__init__(url, now=now)
@@ -83,6 +87,7 @@ class SqliteDatabase(Database):
 
             await migrate(self.url.render_as_string(hide_password=False))
         with translated():
+            create_private_file(self.url)
             async with self.transaction() as connection:
                 await check_returning(connection)
             self._hot = self._open_hot()
