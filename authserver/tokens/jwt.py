@@ -1,8 +1,8 @@
 """Signed JWTs in compact form, strictly: one algorithm, three header members, one spelling.
 
 PyJWT checks signatures; everything a JWT library is known to be lenient about is checked here first
-(RFC 8725). Signing is the hot path and spelt out: beside the signature itself, PyJWT's encoder was the
-largest cost of a token request.
+(RFC 8725). Signing is the hot path and spelt out, byte for byte what PyJWT writes; see
+docs/decisions/0010-signing-is-spelt-out.md.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ _MAX_NUMERIC_DATE = 1 << 43
 _PADDING, _DIGEST = PKCS1v15(), SHA256()
 """RS256 (RFC 7518 section 3.3)."""
 
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _jws = jwt.PyJWS(algorithms=[ALGORITHM])
 
 PublicKeyFor = Callable[[str], RSAPublicKey | None]
@@ -65,11 +66,11 @@ def sign(claims: Mapping[str, Any], key: ActiveKey, typ: str) -> str:
 
 @lru_cache(maxsize=64)
 def _header_segment(kid: str, typ: str) -> bytes:
-    return _base64url(_compact_json({"alg": ALGORITHM, "typ": typ, "kid": kid}))
+    return _base64url(_compact_json({"alg": ALGORITHM, "kid": kid, "typ": typ}))
 
 
 def _compact_json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _encoder.encode(value).encode("ascii")
 
 
 def _base64url(raw: bytes) -> bytes:

@@ -44,6 +44,18 @@ def test_the_header_says_algorithm_type_and_key_and_nothing_else() -> None:
     assert header == HEADER
 
 
+def test_what_is_written_is_what_pyjwt_would_write() -> None:
+    """RS256 is deterministic: the same header, claims and key make the same bytes."""
+    claims = {**CLAIMS, "sub": "ümläut \u2028", "aud": ["a", "b"], "amr": []}
+    by_pyjwt = pyjwt.encode(claims, PAIR.private, algorithm="RS256", headers={"typ": "at+jwt", "kid": PAIR.kid})
+    assert jwt.sign(claims, KEY, "at+jwt") == by_pyjwt
+
+
+def test_what_json_does_not_have_is_not_written() -> None:
+    with pytest.raises(ValueError):
+        jwt.sign({**CLAIMS, "x": float("nan")}, KEY, "at+jwt")
+
+
 def test_other_libraries_read_it() -> None:
     token = jwt.sign(CLAIMS, KEY, "at+jwt")
     read = pyjwt.decode(
