@@ -133,8 +133,10 @@ class Follower:
         while True:
             self._wake.clear()
             await self.look()
+            # Not wait_for: on Python 3.11 it swallows a cancellation that meets the wake-up, and the job never ends.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._interval())
+                async with asyncio.timeout(self._interval()):
+                    await self._wake.wait()
 
     async def listen(self, channel: str) -> None:
         async for _ in self.services.bus.subscribe(channel):
