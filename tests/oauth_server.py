@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import httpx
 
@@ -102,8 +102,8 @@ class App:
     def headers(self) -> dict[str, str]:
         if self.record.auth_method != "client_secret_basic":
             return {}
-        pair = base64.b64encode(f"{self.id}:{self.secret}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
+        pair = f"{quote_plus(self.id)}:{quote_plus(self.secret)}"  # RFC 6749 section 2.3.1
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
     @property
     def form(self) -> dict[str, str]:

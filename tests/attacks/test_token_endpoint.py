@@ -13,11 +13,18 @@ import pytest
 
 from authserver.audit.events import EventType
 from authserver.storage.interface import StorageUnavailable
-from tests.oauth_server import API, FILES, TOKEN_TTL, App, OAuthServer
+from tests.oauth_server import API, FILES, TOKEN_TTL, App, LogIn, OAuthServer
 
 
 @pytest.fixture
-async def server(stores: Any) -> OAuthServer:
+async def server(sqlite_stores: Any) -> OAuthServer:
+    """For what happens before the database is asked."""
+    return await OAuthServer(sqlite_stores).start()
+
+
+@pytest.fixture
+async def everywhere(stores: Any) -> OAuthServer:
+    """On each database in turn."""
     return await OAuthServer(stores).start()
 
 
@@ -37,23 +44,23 @@ def unknown_to_the_server(client: App) -> App:
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-async def test_a_wrong_secret_and_an_unknown_client_get_the_same_answer(server: OAuthServer, method: str):
-    client = await server.a_confidential_client(auth_method=method)
-    wrong = await server.token(with_secret(client, "guess"))
-    unknown = await server.token(unknown_to_the_server(client))
+async def test_a_wrong_secret_and_an_unknown_client_get_the_same_answer(everywhere: OAuthServer, method: str):
+    client = await everywhere.a_confidential_client(auth_method=method)
+    wrong = await everywhere.token(with_secret(client, "guess"))
+    unknown = await everywhere.token(unknown_to_the_server(client))
     assert outcome(wrong) == (401, "invalid_client")
     assert wrong.content == unknown.content
     assert wrong.headers.get("www-authenticate") == unknown.headers.get("www-authenticate")
 
 
-async def test_a_wrong_secret_and_an_unknown_client_take_about_the_same_time(server: OAuthServer):
+async def test_a_wrong_secret_and_an_unknown_client_take_about_the_same_time(everywhere: OAuthServer):
     """Both ask the database once. The bound is loose: it finds a missing query or a slow hash, not a microsecond."""
-    client = await server.a_confidential_client()
+    client = await everywhere.a_confidential_client()
     times: dict[str, list[float]] = {"wrong": [], "unknown": []}
     for _ in range(60):
         for name, caller in (("wrong", with_secret(client, "guess")), ("unknown", unknown_to_the_server(client))):
             started = time.perf_counter()
-            await server.token(caller)
+            await everywhere.token(caller)
             times[name].append(time.perf_counter() - started)
     fast, slow = sorted(median(samples) for samples in times.values())
     assert slow < 4 * fast
@@ -78,25 +85,25 @@ async def test_a_challenge_is_sent_exactly_to_who_used_the_authorization_header(
     assert "www-authenticate" not in (await server.token(basic, "refresh_token")).headers
 
 
-async def test_a_disabled_client_is_refused_at_once(server: OAuthServer):
-    client = await server.a_confidential_client()
-    event = server.event(EventType.CLIENT_DISABLED)
-    await server.stores.clients.set_enabled(client.id, False, at=server.clock(), event=event)
+async def test_a_disabled_client_is_refused_at_once(everywhere: OAuthServer):
+    client = await everywhere.a_confidential_client()
+    event = everywhere.event(EventType.CLIENT_DISABLED)
+    await everywhere.stores.clients.set_enabled(client.id, False, at=everywhere.clock(), event=event)
     for path in ("/token", "/introspect", "/revoke"):
-        answer = await server.post(path, client, grant_type="client_credentials", token="x")
+        answer = await everywhere.post(path, client, grant_type="client_credentials", token="x")
         assert outcome(answer) == (401, "invalid_client")
 
 
-async def test_a_removed_secret_is_refused_and_its_successor_good(server: OAuthServer):
-    client = await server.a_confidential_client()
-    event = server.event(EventType.CLIENT_SECRET_REMOVED)
-    await server.stores.clients.remove_secret(client.id, client.record.secrets[0].id, event=event)
-    assert outcome(await server.token(client)) == (401, "invalid_client")
+async def test_a_removed_secret_is_refused_and_its_successor_good(everywhere: OAuthServer):
+    client = await everywhere.a_confidential_client()
+    event = everywhere.event(EventType.CLIENT_SECRET_REMOVED)
+    await everywhere.stores.clients.remove_secret(client.id, client.record.secrets[0].id, event=event)
+    assert outcome(await everywhere.token(client)) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("client_id", ["x" * 20_000, "'; DROP TABLE clients --", "../../etc/passwd", "ä€😀", "%", "\n"])
-async def test_a_strange_client_id_is_an_unknown_client(server: OAuthServer, client_id: str):
-    answer = await server.post("/token", grant_type="client_credentials", client_id=client_id, client_secret="x")
+async def test_a_strange_client_id_is_an_unknown_client(everywhere: OAuthServer, client_id: str):
+    answer = await everywhere.post("/token", grant_type="client_credentials", client_id=client_id, client_secret="x")
     assert outcome(answer) == (401, "invalid_client")
 
 
@@ -203,22 +210,22 @@ async def test_no_answer_is_kept_by_a_cache(server: OAuthServer, path: str):
 # -- introspection --------------------------------------------------------------------------------
 
 
-async def test_introspection_is_for_clients_that_authenticate(server: OAuthServer):
-    token = (await server.token(await server.a_confidential_client())).json()["access_token"]
-    public = await server.a_public_client(audiences=(API,))
-    assert outcome(await server.post("/introspect", token=token)) == (401, "invalid_client")
-    assert outcome(await server.post("/introspect", public, token=token)) == (401, "invalid_client")
+async def test_introspection_is_for_clients_that_authenticate(everywhere: OAuthServer):
+    token = (await everywhere.token(await everywhere.a_confidential_client())).json()["access_token"]
+    public = await everywhere.a_public_client(audiences=(API,))
+    assert outcome(await everywhere.post("/introspect", token=token)) == (401, "invalid_client")
+    assert outcome(await everywhere.post("/introspect", public, token=token)) == (401, "invalid_client")
     bearer = {"Authorization": f"Bearer {token}"}
-    assert outcome(await server.post("/introspect", None, bearer, token=token)) == (401, "invalid_client")
+    assert outcome(await everywhere.post("/introspect", None, bearer, token=token)) == (401, "invalid_client")
 
 
-async def test_a_resource_server_sees_nothing_of_tokens_for_others(server: OAuthServer):
-    client = await server.a_confidential_client()
-    token = (await server.token(client)).json()["access_token"]
-    assert (await server.introspect(await server.a_resource_server(API), token))["active"] is True
-    assert await server.introspect(await server.a_resource_server(FILES), token) == {"active": False}
-    assert await server.introspect(await server.a_resource_server(API + "/"), token) == {"active": False}
-    assert await server.introspect(client, token) == {"active": False}
+async def test_a_resource_server_sees_nothing_of_tokens_for_others(everywhere: OAuthServer):
+    client = await everywhere.a_confidential_client()
+    token = (await everywhere.token(client)).json()["access_token"]
+    assert (await everywhere.introspect(await everywhere.a_resource_server(API), token))["active"] is True
+    assert await everywhere.introspect(await everywhere.a_resource_server(FILES), token) == {"active": False}
+    assert await everywhere.introspect(await everywhere.a_resource_server(API + "/"), token) == {"active": False}
+    assert await everywhere.introspect(client, token) == {"active": False}
 
 
 @dataclass
@@ -226,38 +233,43 @@ class Known:
     """A user's token that was good a moment ago."""
 
     server: OAuthServer
-    user_id: str
-    client_id: str
-    session_id: str
-    family_id: str
+    log_in: LogIn
     jti: str
-    kid: str
 
 
 async def _user_disabled(known: Known) -> None:
     event = known.server.event(EventType.USER_DISABLED)
-    await known.server.stores.users.set_enabled(known.user_id, False, at=known.server.clock(), event=event)
+    await known.server.stores.users.set_enabled(known.log_in.user.id, False, at=known.server.clock(), event=event)
 
 
 async def _user_removed(known: Known) -> None:
     event = known.server.event(EventType.USER_REMOVED)
-    await known.server.stores.users.remove(known.user_id, at=known.server.clock(), event=event)
+    await known.server.stores.users.remove(known.log_in.user.id, at=known.server.clock(), event=event)
 
 
 async def _client_disabled(known: Known) -> None:
     event = known.server.event(EventType.CLIENT_DISABLED)
-    await known.server.stores.clients.set_enabled(known.client_id, False, at=known.server.clock(), event=event)
+    await known.server.stores.clients.set_enabled(known.log_in.client.id, False, at=known.server.clock(), event=event)
+
+
+async def _client_removed(known: Known) -> None:
+    event = known.server.event(EventType.CLIENT_REMOVED)
+    await known.server.stores.clients.remove(known.log_in.client.id, at=known.server.clock(), event=event)
 
 
 async def _expired(known: Known) -> None:
     known.server.clock.passes(TOKEN_TTL)
 
 
-def _revoked(kind: str) -> Callable[[Known], Awaitable[None]]:
+End = Callable[[Known], Awaitable[None]]
+
+
+def _revoked(kind: str) -> End:
     async def revoke(known: Known) -> None:
-        values = {"jti": known.jti, "family": known.family_id, "session": known.session_id, "user": known.user_id,
-                  "client": known.client_id, "kid": known.kid, "all": ""}
-        await known.server.revoke(kind, values[kind], known.server.clock() + TOKEN_TTL if kind == "jti" else None)
+        log_in = known.log_in
+        value = {"jti": known.jti, "family": log_in.family_id, "session": log_in.session_id, "user": log_in.user.id,
+                 "client": log_in.client.id, "all": ""}[kind]
+        await known.server.revoke(kind, value, known.server.clock() + TOKEN_TTL if kind == "jti" else None)
 
     return revoke
 
@@ -265,18 +277,18 @@ def _revoked(kind: str) -> Callable[[Known], Awaitable[None]]:
 ENDS = {
     **{f"revoked by {kind}": _revoked(kind) for kind in ("jti", "family", "session", "user", "client", "all")},
     "user disabled": _user_disabled, "user removed": _user_removed, "client disabled": _client_disabled,
-    "expired": _expired,
+    "client removed": _client_removed, "expired": _expired,
 }
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-async def test_of_a_token_that_is_over_nothing_is_said(server: OAuthServer, end: Callable[[Known], Awaitable[None]]):
-    log_in, resource_server = await server.a_log_in(), await server.a_resource_server()
-    token = (await server.refresh(log_in)).json()["access_token"]
-    before = await server.introspect(resource_server, token)
+async def test_of_a_token_that_is_over_nothing_is_said(everywhere: OAuthServer, end: End):
+    log_in, resource_server = await everywhere.a_log_in(), await everywhere.a_resource_server()
+    token = (await everywhere.refresh(log_in)).json()["access_token"]
+    before = await everywhere.introspect(resource_server, token)
     assert before["active"] is True
-    await end(Known(server, log_in.user.id, log_in.client.id, log_in.session_id, log_in.family_id, before["jti"], ""))
-    assert await server.introspect(resource_server, token) == {"active": False}
+    await end(Known(everywhere, log_in, before["jti"]))
+    assert await everywhere.introspect(resource_server, token) == {"active": False}
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "." * 100, "e30.e30.e30", "A" * 96, "x" * 20_000, "ä", "\udc80".encode(
@@ -288,16 +300,16 @@ async def test_of_garbage_nothing_is_said(server: OAuthServer, token: str):
 # -- revocation -----------------------------------------------------------------------------------
 
 
-async def test_another_clients_tokens_cannot_be_revoked(server: OAuthServer):
-    log_in, resource_server = await server.a_log_in(), await server.a_resource_server()
-    tokens = (await server.refresh(log_in)).json()
-    thief = await server.a_public_client()
+async def test_another_clients_tokens_cannot_be_revoked(everywhere: OAuthServer):
+    log_in, resource_server = await everywhere.a_log_in(), await everywhere.a_resource_server()
+    tokens = (await everywhere.refresh(log_in)).json()
+    thief = await everywhere.a_public_client()
     for name in ("access_token", "refresh_token"):
-        answer = await server.post("/revoke", thief, token=tokens[name])
+        answer = await everywhere.post("/revoke", thief, token=tokens[name])
         assert (answer.status_code, answer.content) == (200, b"")
         assert "revocation-seq" not in answer.headers
-    assert (await server.introspect(resource_server, tokens["access_token"]))["active"] is True
-    assert (await server.refresh(log_in, tokens["refresh_token"])).status_code == 200
+    assert (await everywhere.introspect(resource_server, tokens["access_token"]))["active"] is True
+    assert (await everywhere.refresh(log_in, tokens["refresh_token"])).status_code == 200
 
 
 @dataclass
@@ -313,11 +325,11 @@ class Down:
         return getattr(self.store, name)
 
 
-async def test_a_revocation_that_could_not_be_stored_is_never_a_200(server: OAuthServer):
-    log_in = await server.a_log_in()
-    broken = await server.restarted(revocations=Down(server.stores.revocations))
+async def test_a_revocation_that_could_not_be_stored_is_never_a_200(everywhere: OAuthServer):
+    log_in = await everywhere.a_log_in()
+    broken = await everywhere.restarted(revocations=Down(everywhere.stores.revocations))
     answer = await broken.post("/revoke", log_in.client, token=log_in.refresh_token)
     assert outcome(answer) == (503, "temporarily_unavailable")
     assert "retry-after" in answer.headers
     assert "10.0.0.1" not in answer.text
-    assert (await server.refresh(log_in)).status_code == 200
+    assert (await everywhere.refresh(log_in)).status_code == 200

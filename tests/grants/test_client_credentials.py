@@ -10,8 +10,8 @@ from tests.oauth_server import API, FILES, ISSUER, NOON, OAuthServer, claims_of
 
 
 @pytest.fixture
-async def server(stores: Any) -> OAuthServer:
-    return await OAuthServer(stores).start()
+async def server(sqlite_stores: Any) -> OAuthServer:
+    return await OAuthServer(sqlite_stores).start()
 
 
 async def test_the_answer_is_that_of_the_rfc(server: OAuthServer):

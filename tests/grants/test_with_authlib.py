@@ -16,8 +16,8 @@ with warnings.catch_warnings(action="ignore"):  # it would rather have another H
 
 
 @pytest.fixture
-async def server(stores: Any) -> OAuthServer:
-    return await OAuthServer(stores).start()
+async def server(sqlite_stores: Any) -> OAuthServer:
+    return await OAuthServer(sqlite_stores).start()
 
 
 def authlib_client(server: OAuthServer, app: App, token: dict[str, Any] | None = None) -> AsyncOAuth2Client:
