@@ -92,7 +92,8 @@ async def test_a_reuse_is_written_down_once_with_who_and_where(server: OAuthServ
     for _ in range(3):
         assert_refused(await server.refresh(log_in), "reused")
     (event,) = await server.events(EventType.FAMILY_REUSED)
-    assert event.client_id == log_in.client.id
+    assert (event.client_id, event.user_id, event.session_id) == (
+        log_in.client.id, log_in.user.id, log_in.session_id)
     assert event.detail["family_id"] == log_in.family_id
     assert log_in.refresh_token not in repr(event)
 
@@ -173,6 +174,7 @@ async def test_another_clients_token_is_refused_stays_alive_and_is_written_down(
     assert_refused(await server.refresh(log_in, client=thief), None)
     (event,) = await server.events(EventType.REFRESH_WRONG_CLIENT)
     assert (event.client_id, event.detail["owner"]) == (thief.id, log_in.client.id)
+    assert (event.user_id, event.session_id) == (log_in.user.id, log_in.session_id)
     assert (await server.refresh(log_in)).status_code == 200
 
 

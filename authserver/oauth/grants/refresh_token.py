@@ -125,20 +125,19 @@ class RefreshTokenGrant:
         REFRESHES.inc(refused.reason)
         if refused.reason != "unknown":
             return InvalidGrant(WHY[refused.reason], reason=refused.reason, detail=f"family {handle.family_id}")
-        owner = await self._owner(handle)
-        if owner is not None and owner != client.id:
-            event = self._event(EventType.REFRESH_WRONG_CLIENT, client, handle, caller, owner)
+        family = await self.families.get(handle.family_id)
+        if family is not None and family.client_id != client.id:
+            event = self._event(EventType.REFRESH_WRONG_CLIENT, client, handle, caller, family)
             await self.audit_store.append(event)
         return InvalidGrant(NOT_VALID, detail=f"family {handle.family_id} is not of client {client.id}")
 
-    async def _owner(self, handle: RefreshHandle) -> str | None:
-        family = await self.families.get(handle.family_id)
-        return None if family is None else family.client_id
-
     def _event(self, kind: EventType, client: Client, handle: RefreshHandle, caller: Caller,
-               owner: str | None = None) -> AuditEvent:
-        return self.audit.event(kind, caller.acting_as(f"client:{client.id}"), client_id=client.id,
-                                family_id=handle.family_id, generation=handle.generation, owner=owner)
+               family: Family | None = None) -> AuditEvent:
+        """`family` when its owner is somebody else than `client`."""
+        return self.audit.event(
+            kind, caller.acting_as(f"client:{client.id}"), client_id=client.id, family_id=handle.family_id,
+            generation=handle.generation, user_id=family.user_id if family else None,
+            session_id=family.session_id if family else None, owner=family.client_id if family else None)
 
 
 class Asked(NamedTuple):

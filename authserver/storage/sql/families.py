@@ -6,6 +6,7 @@ to stale, never back. See docs/decisions/0003-two-step-rotation.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import and_, exists, not_, or_, select, update
@@ -126,9 +127,10 @@ async def _refuse(connection: AsyncConnection, rotation: Rotation, reuse_event: 
     mine = and_(families.c.id == rotation.family_id, families.c.client_id == rotation.client_id)
     hit = await connection.execute(
         update(families).where(mine, standing(families, rotation.now), _is_stale(rotation))
-        .values(dead_at=rotation.now, dead_reason="reused").returning(families.c.id))
-    if hit.first() is not None:
-        await record(connection, reuse_event)
+        .values(dead_at=rotation.now, dead_reason="reused").returning(families.c.user_id, families.c.session_id))
+    victim = hit.first()
+    if victim is not None:
+        await record(connection, replace(reuse_event, user_id=victim.user_id, session_id=victim.session_id))
     found = (await connection.execute(select(*families.c, *_signs()).where(mine))).first()
     if found is None:
         return RotationRefused("unknown")
