@@ -1,0 +1,180 @@
+"""SessionStore: beginning, being alive, ending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from authserver.model.page import PageRequest
+from authserver.model.time import DAY, HOUR, MINUTE
+from authserver.storage.interface import AlreadyExists, SessionFilter, SessionTouch
+from tests.conftest import Stores
+from tests.storage.builders import NOW, a_client, a_family, a_session, a_user, an_event, digest
+from tests.storage.conftest import World
+
+LATER = NOW + 10
+
+
+async def test_a_browser_session_is_known_by_its_secret_only(world: World) -> None:
+    session = await world.browser(acr="urn:acr", client_id=world.client.id)
+    sessions = world.stores.sessions
+    assert await sessions.authenticate(session.id, digest("cookie"), now=LATER) == session
+    assert await sessions.authenticate(session.id, digest("guess"), now=LATER) is None
+    assert await sessions.authenticate("unknown", digest("cookie"), now=LATER) is None
+    assert await sessions.get(session.id, now=LATER) == session
+
+
+async def test_a_log_in_is_born_with_the_stored_versions_not_the_claimed_ones(world: World) -> None:
+    await world.revoke("user", world.user.id)
+    await world.revoke("all")
+    await world.revoke("all")
+    session = a_session(world.user, kind="token", user_version=77, issuer_version=77)
+    family = a_family(session, world.client, user_version=77, client_version=77, issuer_version=77)
+    begun = await world.stores.sessions.begin(session, family, password_hash="$hash$1", event=an_event())
+    assert begun == (1, 0, 2)
+    stored = await world.stores.families.get(family.id)
+    assert stored is not None
+    assert stored.versions == (1, 0, 2)
+    assert stored == replace(family, user_version=1, client_version=0, issuer_version=2)
+
+
+@pytest.mark.parametrize("spoil", ["password", "user disabled", "unknown user", "client disabled", "unknown client"])
+async def test_a_log_in_that_fails_a_check_writes_nothing(world: World, spoil: str) -> None:
+    user, client = world.user, world.client
+    if spoil == "user disabled":
+        await world.stores.users.set_enabled(user.id, False, at=NOW, event=an_event())
+    if spoil == "client disabled":
+        await world.stores.clients.set_enabled(client.id, False, at=NOW, event=an_event())
+    session = a_session(a_user() if spoil == "unknown user" else user, kind="token")
+    family = a_family(session, a_client() if spoil == "unknown client" else client)
+    password = "$other" if spoil == "password" else "$hash$1"
+    event = an_event(type="login.succeeded")
+    assert await world.stores.sessions.begin(session, family, password_hash=password, event=event) is None
+    assert await world.sql("SELECT id FROM sessions UNION SELECT id FROM families") == []
+    assert await world.sql("SELECT id FROM audit WHERE type = 'login.succeeded'") == []
+
+
+async def test_a_session_id_is_taken_once(world: World) -> None:
+    session = await world.browser()
+    with pytest.raises(AlreadyExists):
+        await world.stores.sessions.begin(session, None, password_hash=None, event=an_event())
+
+
+async def test_a_session_ends_with_its_idle_and_its_absolute_deadline(world: World) -> None:
+    session = await world.browser(idle_until=NOW + 100, abs_until=NOW + 200)
+    sessions = world.stores.sessions
+    assert await sessions.authenticate(session.id, digest("cookie"), now=NOW + 99) is not None
+    assert await sessions.authenticate(session.id, digest("cookie"), now=NOW + 100) is None
+    assert await sessions.get(session.id, now=NOW + 100) is None
+
+
+async def test_a_touch_moves_the_idle_end_but_rarely_and_never_past_the_absolute_one(world: World) -> None:
+    session = await world.browser(abs_until=NOW + 2 * HOUR)
+    touch = SessionTouch(idle=HOUR, interval=MINUTE)
+
+    async def used(after: int) -> tuple[int, int]:
+        found = await world.stores.sessions.authenticate(session.id, digest("cookie"), now=NOW + after, touch=touch)
+        assert found is not None
+        return found.last_seen_at - NOW, found.idle_until - NOW
+
+    assert await used(MINUTE - 1) == (0, HOUR)
+    assert await used(MINUTE) == (MINUTE, MINUTE + HOUR)
+    assert await used(MINUTE + 5) == (MINUTE, MINUTE + HOUR)
+    assert await used(HOUR + MINUTE - 1) == (HOUR + MINUTE - 1, 2 * HOUR)
+
+
+@pytest.mark.parametrize("kind", ["user", "all"])
+async def test_a_session_dies_with_the_version_it_was_born_under(world: World, kind: str) -> None:
+    session = await world.browser()
+    await world.revoke(kind, world.user.id if kind == "user" else "")
+    assert await world.stores.sessions.authenticate(session.id, digest("cookie"), now=LATER) is None
+    assert await world.stores.sessions.get(session.id, now=LATER) is None
+
+
+async def test_a_token_session_lives_as_long_as_one_of_its_families(world: World) -> None:
+    session, family = await world.login(idle_until=NOW + 100)
+    sessions = world.stores.sessions
+    assert await sessions.get(session.id, now=LATER) is not None
+    assert await sessions.authenticate(session.id, digest("cookie"), now=LATER) is None
+    assert await sessions.get(session.id, now=NOW + 100) is None
+    await world.stores.families.end(family.id, client_id=None, at=LATER, reason="x", event=an_event())
+    assert await sessions.get(session.id, now=LATER) is None
+
+
+async def test_a_token_session_in_use_outlives_the_idle_end_of_its_first_day(world: World) -> None:
+    session, family = await world.login()
+    await world.rotate(family, "s0", "s1", now=NOW + HOUR - 1)
+    found = await world.stores.sessions.get(session.id, now=NOW + HOUR + 1)
+    assert found is not None
+    assert found.last_seen_at == NOW + HOUR - 1
+
+
+async def test_a_family_opens_under_a_living_session_only(world: World) -> None:
+    session = await world.browser()
+    assert await world.is_alive(await world.family_of(session))
+    stores = world.stores
+    refused = [a_family(a_session(world.user), world.client), a_family(session, a_client()),
+               a_family(session, world.client, user_id=a_user().id), a_family(session, world.client, created_at=NOW + DAY)]
+    await stores.sessions.end(session.id, at=LATER, reason="logout", event=an_event())
+    for family in (*refused, a_family(session, world.client)):
+        assert await stores.sessions.add_family(family, event=an_event(type="family.opened")) is None
+        assert await stores.families.get(family.id) is None
+    assert await world.sql("SELECT id FROM audit WHERE type = 'family.opened'") == []
+
+
+async def test_ending_a_session_ends_its_families_with_an_entry_each_and_is_idempotent(world: World) -> None:
+    session = await world.browser()
+    families = [await world.family_of(session) for _ in range(3)]
+    await world.stores.families.end(families[0].id, client_id=None, at=NOW + 1, reason="x", event=an_event())
+    outcome = await world.stores.sessions.end(session.id, at=LATER, reason="logout", event=an_event())
+    assert (outcome.found, outcome.changed, outcome.sessions, outcome.families) == (True, True, 1, 2)
+    assert sorted(await world.entries()) == sorted(("sid", family.id, 0) for family in families)
+    assert outcome.sequence == (await world.outbox())[-1].id
+    again = await world.stores.sessions.end(session.id, at=LATER + 1, reason="again", event=an_event(type="again"))
+    assert (again.found, again.changed, again.sequence) == (True, False, None)
+    assert len(await world.entries()) == 3
+    assert await world.sql("SELECT id FROM audit WHERE type = 'again'") == []
+    stored = await world.stores.families.get(families[1].id)
+    assert stored is not None
+    assert (stored.dead_at, stored.dead_reason) == (LATER, "logout")
+
+
+async def test_ending_an_unknown_session_finds_nothing(stores: Stores) -> None:
+    outcome = await stores.sessions.end("unknown", at=NOW, reason="x", event=an_event())
+    assert (outcome.found, outcome.changed) == (False, False)
+
+
+async def test_ending_the_others_keeps_the_one_and_leaves_other_users_alone(world: World) -> None:
+    kept, other = await world.browser(), await world.browser()
+    session, family = await world.login()
+    stranger = a_user()
+    await world.stores.users.add(stranger, event=an_event())
+    theirs = a_session(stranger)
+    await world.stores.sessions.begin(theirs, None, password_hash=None, event=an_event())
+    outcome = await world.stores.sessions.end_others(world.user.id, kept.id, at=LATER, reason="x", event=an_event())
+    assert (outcome.changed, outcome.sessions, outcome.families) == (True, 2, 1)
+    alive = [id for id in (kept.id, other.id, session.id, theirs.id)
+             if await world.stores.sessions.get(id, now=LATER) is not None]
+    assert alive == [kept.id, theirs.id]
+    assert await world.entries() == [("sid", family.id, 0)]
+
+
+async def test_lists_show_the_living_newest_first(world: World) -> None:
+    first, ended = await world.browser(client_id=world.client.id), await world.browser()
+    token, _ = await world.login()
+    last = await world.browser()
+    await world.stores.sessions.end(ended.id, at=NOW + 1, reason="x", event=an_event())
+
+    async def listed(**where: object) -> list[str]:
+        page = await world.stores.sessions.list(PageRequest(), SessionFilter(**where), now=LATER)  # type: ignore[arg-type]
+        return [session.id for session in page.items]
+
+    assert await listed() == [last.id, token.id, first.id]
+    assert await listed(include_dead=True) == [last.id, token.id, ended.id, first.id]
+    assert await listed(client_id=world.client.id) == [token.id, first.id]
+    assert await listed(user_id="nobody") == []
+    page = await world.stores.sessions.list(PageRequest(limit=2), SessionFilter(user_id=world.user.id), now=LATER)
+    assert page.next_after == token.id
+    rest = await world.stores.sessions.list(PageRequest(limit=2, after=page.next_after), SessionFilter(), now=LATER)
+    assert [session.id for session in rest.items] == [first.id]
