@@ -61,7 +61,11 @@ def print_table(rows: Sequence[Row], columns: Iterable[str], *, empty: str) -> N
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in columns))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    Console(width=width, highlight=False, file=sys.stdout).print(table)
+    console = Console(width=width, highlight=False, file=sys.stdout)
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def cell(value: object) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from authserver.audit.events import EventType
+from authserver.cli.runtime import every
 from authserver.model.audit import AuditEvent
 from authserver.model.errors import InvalidToken
 from authserver.model.grant import Family, Versions
-from authserver.model.page import PageRequest
 from authserver.model.time import Instant
 from authserver.storage.interface import AuditFilter, SessionFilter
 from authserver.tokens.past import read_past
@@ -22,12 +23,25 @@ if TYPE_CHECKING:
     from authserver.tokens.claims import AccessTokenClaims
     from authserver.tokens.handles import RefreshHandle
 
-_TELLING = tuple(
+_ENDINGS = tuple(
     str(kind)
     for kind in EventType
     if str(kind).endswith((".revoked", ".ended", ".reused", ".disabled", ".removed", ".password_set", "_ended"))
 )
 """Events that can be the end of a token."""
+_NAMED_IN_DETAIL = tuple(
+    str(kind)
+    for kind in (
+        EventType.ISSUER_REVOKED,
+        EventType.KEY_REVOKED,
+        EventType.TOKEN_REVOKED,
+        EventType.TOKEN_ISSUED,
+        EventType.FAMILY_REVOKED,
+    )
+)
+"""Those that concern everybody, or name a token, family or key and neither user nor client."""
+_MOST_EVENTS = 2000
+"""Read of each kind: a story is told by a person's patience."""
 
 RULES = {
     "expired": "its lifetime is over",
@@ -99,7 +113,8 @@ async def of_access_token(services: Services, text: str) -> Story:
     if not state.alive and state.reason in RULES and state.reason not in story.refused_by:
         story.refused_by.append(state.reason)
     names = {claims.jti, claims.kid, claims.sid}
-    story.events = await _events(services, claims.iat, names, claims.client_id, user_id, session)
+    since = claims.iat if family is None else min(claims.iat, family.created_at)
+    story.events = await _events(services, since, names, claims.client_id, user_id, session)
     return story
 
 
@@ -144,15 +159,11 @@ async def _surroundings(
 async def _session(services: Services, family: Family) -> Session | None:
     """The session of a family, dead or alive."""
     where = SessionFilter(user_id=family.user_id, include_dead=True)
-    page = PageRequest(limit=200)
-    while True:
-        found = await services.session_store.list(page, where, now=services.now())
-        for session in found.items:
-            if session.id == family.session_id:
-                return session
-        if found.next_after is None:
-            return None
-        page = PageRequest(limit=200, after=found.next_after)
+    listing = partial(services.session_store.list, where=where, now=services.now())
+    async for session in every(listing):
+        if session.id == family.session_id:
+            return session
+    return None
 
 
 def _is_over(family: Family, session: Session | None, now: Instant) -> bool:
@@ -181,18 +192,18 @@ async def _events(
     user_id: str | None,
     session: Session | None,
 ) -> list[dict[str, object]]:
-    """What the audit log tells about the end of the token, newest first: events of its user, client and
+    """What the audit log tells about beginning and end of the token, newest first: events of its user, client and
     session, of the issuer, and those that name its jti, family or key."""
-    page = PageRequest(limit=200)
     found: dict[str, AuditEvent] = {}
     for where in (
-        AuditFilter(types=_TELLING, user_id=user_id, since=since) if user_id else None,
-        AuditFilter(types=_TELLING, client_id=client_id, since=since),
-        AuditFilter(types=_TELLING, session_id=session.id, since=since) if session else None,
-        AuditFilter(types=_TELLING, since=since),
+        AuditFilter(types=_ENDINGS, user_id=user_id, since=since) if user_id else None,
+        AuditFilter(types=_ENDINGS, client_id=client_id, since=since),
+        AuditFilter(session_id=session.id, since=since) if session else None,
+        AuditFilter(types=_NAMED_IN_DETAIL, since=since),
     ):
         if where is not None:
-            found.update((event.id, event) for event in (await services.audit_store.list(page, where)).items)
+            listing = partial(services.audit_store.list, where=where)
+            found.update([(event.id, event) async for event in every(listing, _MOST_EVENTS)])
     about = {client_id, user_id, session.id if session else None} - {None}
     telling = [event for event in found.values() if _concerns(event, names, about)]
     return [event_body(event) for event in sorted(telling, key=lambda event: event.id, reverse=True)]
