@@ -88,90 +88,48 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    issuer: str = Field(
-        "http://127.0.0.1:8000",
-        description=(
-            "Public URL of this server and the `iss` of its tokens. https, except on loopback; no query, fragment or "
-            "trailing slash. Everything outside compares it byte by byte: change it and every token is void."
-        ),
-    )
-    database_url: str = Field(
-        "sqlite+aiosqlite:///var/authserver.db",
-        repr=False,
-        description=(
-            "SQLAlchemy URL: `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`. "
-            "The only place where state lives."
-        ),
-    )
+    # A table: one setting, one entry.
+    # fmt: off
+    issuer: str = Field("http://127.0.0.1:8000", description=(
+        "Public URL of this server and the `iss` of its tokens. https, except on loopback; no query, fragment or "
+        "trailing slash. Everything outside compares it byte by byte: change it and every token is void."))
+    database_url: str = Field("sqlite+aiosqlite:///var/authserver.db", repr=False, description=(
+        "SQLAlchemy URL: `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`. "
+        "The only place where state lives."))
     database_pool_size: int = Field(8, ge=1, le=200, description="Connections per worker process (PostgreSQL).")
-    redis_url: str | None = Field(
-        None,
-        repr=False,
-        description=(
-            "Redis or Valkey, `redis://` or `rediss://`. Makes changes reach other servers sooner and counts log-in "
-            "attempts per address over all of them; without it, or while it is down, everything still holds."
-        ),
-    )
-    keys_dir: Path = Field(
-        Path("keys"),
-        description=(
-            "Directory of `master.key`, which encrypts the signing keys in the database. Readable by the server alone."
-        ),
-    )
+    redis_url: str | None = Field(None, repr=False, description=(
+        "Redis or Valkey, `redis://` or `rediss://`. Makes changes reach other servers sooner and counts log-in "
+        "attempts per address over all of them; without it, or while it is down, everything still holds."))
+    keys_dir: Path = Field(Path("keys"), description=(
+        "Directory of `master.key`, which encrypts the signing keys in the database. Readable by the server alone."))
 
-    access_token_ttl: Span = Field(
-        5 * MINUTE,
-        ge=10 * SECOND,
-        le=DAY,
-        description=("Longest lifetime of an access token. A client may have a shorter one."),
-    )
+    access_token_ttl: Span = Field(5 * MINUTE, ge=10 * SECOND, le=DAY, description=(
+        "Longest lifetime of an access token. A client may have a shorter one."))
     refresh_idle_ttl: Span = Field(14 * DAY, ge=MINUTE, description="A refresh token unused this long is dead.")
-    refresh_absolute_ttl: Span = Field(
-        30 * DAY, ge=MINUTE, description=("From log-in to the end of its refresh tokens, however often they are used.")
-    )
-    refresh_grace: Span = Field(
-        10 * SECOND,
-        ge=0,
-        le=5 * MINUTE,
-        description=(
-            "How long the refresh token before the current one still gets the same successor (lost answer, two tabs). "
-            "0: any second use is reuse."
-        ),
-    )
+    refresh_absolute_ttl: Span = Field(30 * DAY, ge=MINUTE, description=(
+        "From log-in to the end of its refresh tokens, however often they are used."))
+    refresh_grace: Span = Field(10 * SECOND, ge=0, le=5 * MINUTE, description=(
+        "How long the refresh token before the current one still gets the same successor (lost answer, two tabs). "
+        "0: any second use is reuse."))
     session_idle_ttl: Span = Field(HOUR, ge=MINUTE, description="A browser session unused this long is over.")
     session_absolute_ttl: Span = Field(DAY, ge=MINUTE, description="A browser session ends this long after log-in.")
 
-    signing_key_bits: Annotated[Literal[2048, 3072, 4096], BeforeValidator(_number)] = Field(
-        2048, description=("Size of new RSA signing keys. 3072 signs three times slower, 4096 seven times.")
-    )
+    signing_key_bits: Annotated[Literal[2048, 3072, 4096], BeforeValidator(_number)] = Field(2048, description=(
+        "Size of new RSA signing keys. 3072 signs three times slower, 4096 six times."))
     key_rotation_interval: Span = Field(90 * DAY, ge=HOUR, description="How long a key signs before the next one does.")
-    key_announce_before: Span = Field(
-        DAY,
-        ge=10 * MINUTE,
-        description=("How long a new key is published before it signs, so that every cached JWKS has it by then."),
-    )
+    key_announce_before: Span = Field(DAY, ge=15 * MINUTE, description=(
+        "How long a new key is published before it signs, so that every cached JWKS has it by then."))
 
-    password_threads: int = Field(
-        default_factory=default_password_threads,
-        ge=1,
-        le=64,
-        description=("Threads that hash passwords, per worker process. Default: one less than the machine has cores."),
-    )
-    password_queue: int = Field(
-        1000, ge=1, description=("Log-ins that may wait for such a thread; more are answered 503 at once.")
-    )
-    login_account_burst: int = Field(
-        10, ge=1, description=("Failed log-ins in a row on one account from places it was never used from.")
-    )
+    password_threads: int = Field(default_factory=default_password_threads, ge=1, le=64, description=(
+        "Threads that hash passwords, per worker process. Default: one less than the machine has cores."))
+    password_queue: int = Field(1000, ge=1, description=(
+        "Log-ins that may wait for such a thread; more are answered 503 at once."))
+    login_account_burst: int = Field(10, ge=1, description=(
+        "Failed log-ins in a row on one account from places it was never used from."))
     login_account_interval: Span = Field(MINUTE, ge=SECOND, description="After the burst: one attempt per this time.")
-    login_known_burst: int = Field(
-        20,
-        ge=1,
-        description=(
-            "The same for a device or address the account is known on, counted apart, so that a flood from elsewhere "
-            "does not lock its owner out."
-        ),
-    )
+    login_known_burst: int = Field(20, ge=1, description=(
+        "The same for a device or address the account is known on, counted apart, so that a flood from elsewhere "
+        "does not lock its owner out."))
     login_known_interval: Span = Field(30 * SECOND, ge=SECOND, description="After the burst: one per this time.")
     login_address_limit: int = Field(100, ge=1, description="Failed log-ins from one address, on any account, ...")
     login_address_window: Span = Field(10 * MINUTE, ge=SECOND, description="... within this time.")
@@ -182,10 +140,8 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM), to serve https without a proxy.")
     tls_key: Path | None = Field(None, description="Its private key (PEM).")
     shutdown_grace: Span = Field(10 * SECOND, ge=0, description="How long requests in progress may take at shutdown.")
-    trusted_proxies: Networks = Field(
-        (),
-        description=("Networks (CIDR, separated by commas) whose X-Forwarded-For and X-Forwarded-Proto are believed."),
-    )
+    trusted_proxies: Networks = Field((), description=(
+        "Networks (CIDR, separated by commas) whose X-Forwarded-For and X-Forwarded-Proto are believed."))
     max_body_bytes: int = Field(65536, ge=1024, description="Larger request bodies are refused (413).")
 
     keep_dead: Span = Field(30 * DAY, ge=0, description="How long ended sessions stay for those who ask what happened.")
@@ -195,6 +151,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     access_log: bool = Field(False, description="One log line per request (never its query string).")
+    # fmt: on
 
     @classmethod
     def settings_customise_sources(

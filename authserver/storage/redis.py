@@ -23,7 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from authserver import telemetry
 from authserver.model.time import Duration
-from authserver.storage.local import LocalCache
+from authserver.storage.interface import Cache
 
 T = TypeVar("T")
 
@@ -119,7 +119,8 @@ class RedisCache:
     """Shared by all processes; counts fall back to this process alone."""
 
     link: Link
-    fallback: LocalCache = field(default_factory=LocalCache)
+    fallback: Cache
+    """Of this process."""
 
     async def get(self, key: str) -> bytes | None:
         value = await self.link.ask(lambda redis: redis.get(PREFIX + key))

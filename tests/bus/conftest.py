@@ -34,7 +34,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def cache(kind: str, request: pytest.FixtureRequest) -> Cache:
-    return LocalCache() if kind == "local" else RedisCache(request.getfixturevalue("link"))
+    return LocalCache() if kind == "local" else RedisCache(request.getfixturevalue("link"), LocalCache())
 
 
 @pytest.fixture

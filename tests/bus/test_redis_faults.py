@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from time import monotonic
 from typing import TypeVar
 
+from authserver.storage.local import LocalCache
 from authserver.storage.redis import PREFIX, TIMEOUT, Link, RedisBus, RedisCache
 from tests.bus.test_bus import soon, subscribed
 from tests.servers import ValkeyServer, free_port
@@ -43,22 +44,22 @@ async def all_verbs_answer(cache: RedisCache, bus: RedisBus) -> None:
 
 async def test_a_redis_that_was_never_there_costs_little_and_the_process_counts_for_itself() -> None:
     link = Link(f"redis://127.0.0.1:{free_port()}/0")
-    await all_verbs_answer(RedisCache(link), RedisBus(link))
+    await all_verbs_answer(RedisCache(link, LocalCache()), RedisBus(link))
     started = monotonic()
     for _ in range(1000):
-        await RedisCache(link).get("k")
+        await RedisCache(link, LocalCache()).get("k")
     assert monotonic() - started < 0.5
     await link.close()
 
 
 async def test_a_name_that_does_not_resolve_is_no_different() -> None:
     link = Link("redis://no-such-host.invalid:6379/0")
-    await all_verbs_answer(RedisCache(link), RedisBus(link))
+    await all_verbs_answer(RedisCache(link, LocalCache()), RedisBus(link))
     await link.close()
 
 
 async def test_it_is_used_again_once_it_is_back(link: Link, own_valkey: ValkeyServer) -> None:
-    cache = RedisCache(link)
+    cache = RedisCache(link, LocalCache())
     await until_back(cache)
     own_valkey.kill()
     await all_verbs_answer(cache, RedisBus(link))
@@ -68,7 +69,7 @@ async def test_it_is_used_again_once_it_is_back(link: Link, own_valkey: ValkeySe
 
 
 async def test_one_that_accepts_and_never_answers_is_given_up_in_time(link: Link, own_valkey: ValkeyServer) -> None:
-    cache = RedisCache(link)
+    cache = RedisCache(link, LocalCache())
     await until_back(cache)
     own_valkey.pause()
     try:
@@ -88,13 +89,13 @@ async def test_one_that_answers_with_nonsense_is_given_up() -> None:
         listening.bind(("127.0.0.1", 0))
         server = await asyncio.start_server(babble, sock=listening)
         link = Link(f"redis://127.0.0.1:{listening.getsockname()[1]}/0")
-        await all_verbs_answer(RedisCache(link), RedisBus(link))
+        await all_verbs_answer(RedisCache(link, LocalCache()), RedisBus(link))
         await link.close()
         server.close()
 
 
 async def test_flushing_it_loses_only_what_was_cached(link: Link) -> None:
-    cache = RedisCache(link)
+    cache = RedisCache(link, LocalCache())
     await until_back(cache)
     await cache.count("c", window=60_000)
     await link.redis.flushall()
@@ -103,7 +104,7 @@ async def test_flushing_it_loses_only_what_was_cached(link: Link) -> None:
 
 
 async def test_a_full_one_refuses_writes_and_we_go_on(link: Link) -> None:
-    cache = RedisCache(link)
+    cache = RedisCache(link, LocalCache())
     await until_back(cache)
     await link.redis.config_set("maxmemory", "1")
     await link.redis.config_set("maxmemory-policy", "noeviction")
@@ -112,7 +113,7 @@ async def test_a_full_one_refuses_writes_and_we_go_on(link: Link) -> None:
 
 
 async def test_something_else_under_our_keys_is_as_good_as_nothing(link: Link) -> None:
-    cache = RedisCache(link)
+    cache = RedisCache(link, LocalCache())
     await until_back(cache)
     await link.redis.lpush(PREFIX + "k", "not ours")
     await link.redis.lpush(PREFIX + "c", "not ours")
@@ -139,7 +140,7 @@ async def test_a_subscription_notices_a_silent_server_and_recovers(link: Link, o
     async with subscribed(bus, "c") as received:
         own_valkey.pause()
         async with asyncio.timeout(5):
-            while bus.connected:
+            while bus.connected:  # noqa: ASYNC110 - there is nothing to wait on
                 await asyncio.sleep(0.02)
         own_valkey.resume()
         assert await soon(received) == b""

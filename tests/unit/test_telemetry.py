@@ -25,7 +25,7 @@ def _logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def lines(_logging: None, capsys: pytest.CaptureFixture[str]) -> Iterator[list[dict[str, object]]]:
+def lines(_logging: None, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     telemetry.set_up_logging("json", "INFO")
     found: list[dict[str, object]] = []
 
@@ -34,7 +34,7 @@ def lines(_logging: None, capsys: pytest.CaptureFixture[str]) -> Iterator[list[d
             found.extend(json.loads(line) for line in capsys.readouterr().err.splitlines())
             return iter(found)
 
-    yield Lines()
+    return Lines()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,304 @@
+"""From settings to services: the only place that chooses implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from time import monotonic_ns
+
+from authserver.accounts.directory import Directory
+from authserver.accounts.login import Login
+from authserver.accounts.passwords import Passwords
+from authserver.accounts.throttle import LoginThrottle
+from authserver.audit.log import AuditLog
+from authserver.clock import SteadyClock
+from authserver.oauth.client_auth import ClientAuthenticator
+from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenGrant, grant_table
+from authserver.oauth.introspection import Introspector
+from authserver.oauth.revocation import TokenRevocation
+from authserver.revocation.revoker import Revoker
+from authserver.services import Resource, Services
+from authserver.sessions.lifecycle import Sessions
+from authserver.sessions.policy import SessionPolicy
+from authserver.settings import Settings, SettingsError
+from authserver.storage.cached import AnnouncedClients, CachedClients
+from authserver.storage.interface import Bus, Cache, MaintenanceStore
+from authserver.storage.local import LocalBus, LocalCache
+from authserver.storage.purge import PurgeJob
+from authserver.storage.sql import (
+    Database,
+    SqlAudit,
+    SqlClients,
+    SqlFamilies,
+    SqlKeys,
+    SqlMaintenance,
+    SqlRevocations,
+    SqlSessions,
+    SqlThrottle,
+    SqlUsers,
+    open_database,
+)
+from authserver.storage.sql import migrate as migrate_database
+from authserver.tokens.handles import DeviceCookies, RefreshHandles, SessionHandles
+from authserver.tokens.issuer import TokenIssuer
+from authserver.tokens.keyring import KeyRing
+from authserver.tokens.masterkey import MasterKey, load_master_key
+from authserver.tokens.rotation import KeyRotation, RotationPolicy
+from authserver.tokens.validation import AccessTokens
+from authserver.wiring.policies import housekeeping, policies, throttle_policy
+
+CONFIG_CHANNEL = "config"
+
+
+class MigrationDue(SettingsError):
+    """The database's schema is not the one this code works on; the text names the command."""
+
+
+async def build(settings: Settings) -> Services:
+    """Open everything and return the services; close them with `await services.close()`.
+
+    Raises SettingsError (also MigrationDue), MasterKeyError, StorageUnavailable; nothing stays open then.
+    """
+    session_policy, rotation_policy = policies(settings)
+    master = load_master_key(settings.master_key_path)
+    database = open_database(settings.database_url, pool_size=settings.database_pool_size)
+    cache, bus, shared = _cache_and_bus(settings)
+    passwords = Passwords(settings.password_threads, settings.password_queue)
+    resources: tuple[Resource, ...] = (database, *shared, _Closing(passwords))
+    async with AsyncExitStack() as undo:
+        for resource in resources:
+            undo.push_async_callback(resource.close)
+            await resource.start()
+        stores = _Stores.of(database)
+        await _require_schema(stores.maintenance)
+        now = await _clock(stores.maintenance)
+        client_cache = CachedClients(stores.clients)
+        ground = _Ground(settings, session_policy, master, stores, client_cache, cache, bus, now, AuditLog(now))
+        services = await _assemble(ground, rotation_policy, passwords, resources)
+        undo.pop_all()
+    return services
+
+
+async def _clock(maintenance: MaintenanceStore) -> SteadyClock:
+    """The database's time, so that all nodes agree."""
+    now = SteadyClock()
+    started = monotonic_ns()
+    now.anchor(await maintenance.now(), monotonic_ns() - started)
+    return now
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Bring the schema up to date; the revisions that ran. Raises StorageUnavailable."""
+    return await migrate_database(settings.database_url)
+
+
+async def redis_answers(url: str) -> bool:
+    """Whether Redis is there now."""
+    from authserver.storage.redis import Link
+
+    link = Link(url)
+    try:
+        return await link.ask(lambda redis: redis.ping()) is not None
+    finally:
+        await link.close()
+
+
+def _cache_and_bus(settings: Settings) -> tuple[Cache, Bus, tuple[Resource, ...]]:
+    if settings.redis_url is None:
+        return LocalCache(), LocalBus(), ()
+    from authserver.storage.redis import Link, RedisBus, RedisCache  # imported by those who use it: it is large
+
+    link = Link(settings.redis_url)
+    return RedisCache(link, LocalCache()), RedisBus(link), (link,)
+
+
+async def _require_schema(maintenance: MaintenanceStore) -> None:
+    state = await maintenance.schema_state()
+    if state in ("missing", "behind"):
+        what = "has no tables yet" if state == "missing" else "has an older schema than this version needs"
+        raise MigrationDue(f"the database {what}: run `authserver migrate`, then start again")
+
+
+def _announcer(client_cache: CachedClients, bus: Bus) -> Callable[[], Awaitable[None]]:
+    """What follows a committed change of clients, keys or versions: this process and the others look again at once."""
+
+    async def announce() -> None:
+        client_cache.invalidate()
+        await bus.publish(CONFIG_CHANNEL)
+
+    return announce
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """The database, one store per aggregate."""
+
+    clients: SqlClients
+    users: SqlUsers
+    sessions: SqlSessions
+    families: SqlFamilies
+    revocations: SqlRevocations
+    keys: SqlKeys
+    throttle: SqlThrottle
+    audit: SqlAudit
+    maintenance: SqlMaintenance
+
+    @classmethod
+    def of(cls, db: Database) -> _Stores:
+        return cls(
+            SqlClients(db),
+            SqlUsers(db),
+            SqlSessions(db),
+            SqlFamilies(db),
+            SqlRevocations(db),
+            SqlKeys(db),
+            SqlThrottle(db),
+            SqlAudit(db),
+            SqlMaintenance(db),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What everything else stands on."""
+
+    settings: Settings
+    session_policy: SessionPolicy
+    master: MasterKey
+    stores: _Stores
+    client_cache: CachedClients
+    cache: Cache
+    bus: Bus
+    now: SteadyClock
+    audit: AuditLog
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    keys: KeyRing
+    rotation: KeyRotation
+    issue: TokenIssuer
+    access: AccessTokens
+    refresh_handles: RefreshHandles
+    device_cookies: DeviceCookies
+
+    @classmethod
+    def of(cls, ground: _Ground, policy: RotationPolicy) -> _Tokens:
+        settings, now = ground.settings, ground.now
+        keys = KeyRing(ground.stores.keys, ground.master, now)
+        return cls(
+            keys,
+            KeyRotation(ground.stores.keys, ground.master, keys, policy, now),
+            TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now),
+            AccessTokens(keys, ground.stores.revocations, settings.issuer, now),
+            RefreshHandles(ground.master),
+            DeviceCookies(ground.master),
+        )
+
+
+async def _assemble(
+    ground: _Ground, rotation_policy: RotationPolicy, passwords: Passwords, resources: tuple[Resource, ...]
+) -> Services:
+    settings, stores, now = ground.settings, ground.stores, ground.now
+    tokens = _Tokens.of(ground, rotation_policy)
+    await tokens.keys.load()
+    announce = _announcer(ground.client_cache, ground.bus)
+    revoker = Revoker(stores.revocations, ground.bus, ground.audit, now, tokens.rotation.withdraw, announce)
+    throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
+    sessions = _sessions(ground, tokens)
+    return Services(
+        issuer=settings.issuer,
+        access_token_ttl=settings.access_token_ttl,
+        now=now,
+        resources=resources,
+        clients=AnnouncedClients(stores.clients, announce),
+        users=stores.users,
+        session_store=stores.sessions,
+        families=stores.families,
+        revocations=stores.revocations,
+        key_store=stores.keys,
+        audit_store=stores.audit,
+        maintenance=stores.maintenance,
+        client_cache=ground.client_cache,
+        cache=ground.cache,
+        bus=ground.bus,
+        audit=ground.audit,
+        keys=tokens.keys,
+        rotation=tokens.rotation,
+        issue=tokens.issue,
+        access_tokens=tokens.access,
+        refresh_handles=tokens.refresh_handles,
+        device_cookies=tokens.device_cookies,
+        passwords=passwords,
+        directory=Directory(stores.users, passwords, ground.audit, now),
+        throttle=throttle,
+        login=_login(ground, tokens, sessions, passwords, throttle),
+        sessions=sessions,
+        client_auth=ClientAuthenticator(ground.client_cache, now, stores.clients),
+        grants=_grants(ground, tokens),
+        introspector=Introspector(tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now),
+        token_revocation=TokenRevocation(tokens.access, stores.families, tokens.refresh_handles, revoker),
+        revoker=revoker,
+        purge=PurgeJob(stores.maintenance, housekeeping(settings), now),
+    )
+
+
+def _sessions(ground: _Ground, tokens: _Tokens) -> Sessions:
+    return Sessions(
+        ground.stores.sessions,
+        ground.stores.families,
+        ground.client_cache,
+        SessionHandles(ground.master),
+        tokens.refresh_handles,
+        tokens.access,
+        ground.session_policy,
+        ground.audit,
+        ground.bus,
+        ground.now,
+    )
+
+
+def _login(
+    ground: _Ground, tokens: _Tokens, sessions: Sessions, passwords: Passwords, throttle: LoginThrottle
+) -> Login:
+    return Login(
+        users=ground.stores.users,
+        passwords=passwords,
+        throttle=throttle,
+        sessions=sessions,
+        devices=tokens.device_cookies,
+        audit=ground.audit,
+        audit_store=ground.stores.audit,
+        now=ground.now,
+    )
+
+
+def _grants(ground: _Ground, tokens: _Tokens) -> Mapping[str, Grant]:
+    settings, stores = ground.settings, ground.stores
+    return grant_table(
+        ClientCredentialsGrant(ground.client_cache, settings.issuer),
+        RefreshTokenGrant(
+            stores.families,
+            tokens.refresh_handles,
+            stores.audit,
+            ground.audit,
+            settings.issuer,
+            settings.refresh_idle_ttl,
+            settings.refresh_grace,
+            ground.now,
+        ),
+    )
+
+
+class _Closing:
+    """Threads are there from the start and are only to be ended."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._passwords = passwords
+
+    async def start(self) -> None:
+        """Nothing: they started with the object."""
+
+    async def close(self) -> None:
+        self._passwords.close()
