@@ -14,7 +14,7 @@ from benchmarks.cores import keep_beside_server
 from benchmarks.loader import LoadError
 from benchmarks.measure import Effort
 from benchmarks.process import StartError
-from benchmarks.report import Result, machine, print_table
+from benchmarks.report import Result, machine, print_tables
 from benchmarks.run import run
 from benchmarks.scenarios import SCENARIOS
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.json:
         print(json.dumps({"machine": where, "results": [result.as_json() for result in results]}, indent=2))
     else:
-        print_table(Console(), where, results)
+        print_tables(where, results)
     return 0
 
 

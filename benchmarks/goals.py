@@ -13,7 +13,7 @@ Figure = Literal["limit_ratio", "requests_per_cpu_second", "peak_rss_mb"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     name: str
-    """Of the scenario; "" means every one."""
+    """Of the scenario."""
     backend: str = ""
     """How the backend's name begins; "" means every one."""
     figure: Figure
@@ -34,9 +34,10 @@ GOALS = (
     Goal(name="refresh", backend="postgresql", figure="limit_ratio", at_least=0.35),
     Goal(name="introspection", figure="requests_per_cpu_second", at_least=5_000),
     Goal(name="jwks", figure="limit_ratio", at_least=0.6),
-    Goal(name="", figure="peak_rss_mb", at_most=120),
+    # Log-in runs last and needs the most: its peak is the peak of the whole run.
+    Goal(name="login", figure="peak_rss_mb", at_most=120),
 )
 
 
 def goals_for(name: str, backend: str) -> list[Goal]:
-    return [goal for goal in GOALS if goal.name in ("", name) and backend.startswith(goal.backend)]
+    return [goal for goal in GOALS if goal.name == name and backend.startswith(goal.backend)]

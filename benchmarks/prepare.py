@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.process import ServerProcess, environment, free_port, serving
+from benchmarks.process import ServerProcess, StartError, environment, free_port, serving
 from benchmarks.site import RESOURCE, SCOPE, Site
 
 USERS = 16
@@ -37,27 +37,17 @@ def running_site(scratch: Path, settings: Mapping[str, str]) -> Iterator[tuple[S
 
 
 def _authserver(scratch: Path, env: Mapping[str, str], *arguments: str) -> str:
-    """What a command prints; its complaint is shown when it fails."""
+    """What a command prints; raises StartError with its complaint when it fails."""
     command = [sys.executable, "-m", "authserver", *arguments]
-    done = subprocess.run(command, cwd=scratch, env=environment(env), stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=scratch, env=environment(env), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StartError(f"authserver {' '.join(arguments)}: {done.stderr[-2000:]}")
     return done.stdout
 
 
 def _admin_token(scratch: Path, env: Mapping[str, str], port: int) -> str:
-    made = json.loads(
-        _authserver(
-            scratch,
-            env,
-            "clients",
-            "add",
-            "bench-admin",
-            "--grant",
-            "client_credentials",
-            "--scope",
-            "admin",
-            "--json",
-        )
-    )
+    options = ["--grant", "client_credentials", "--scope", "admin", "--json"]
+    made = json.loads(_authserver(scratch, env, "clients", "add", "bench-admin", *options))
     form = {"grant_type": "client_credentials", "scope": "admin"}
     answer = httpx.post(
         f"http://127.0.0.1:{port}/token",
@@ -89,7 +79,7 @@ def _furnish(port: int, token: str) -> Site:
 def _post(admin: httpx.Client, path: str, body: Mapping[str, object]) -> dict[str, str]:
     answer = admin.post(path, json=body)
     if answer.is_error:
-        raise RuntimeError(f"POST {path}: {answer.status_code} {answer.text}")
+        raise StartError(f"POST {path}: {answer.status_code} {answer.text}")
     made: dict[str, str] = answer.json()
     return made
 
