@@ -24,7 +24,6 @@ from authserver.sessions.policy import SessionPolicy
 from authserver.settings import Settings, SettingsError
 from authserver.storage.cached import AnnouncedClients, CachedClients
 from authserver.storage.interface import Bus, Cache, MaintenanceStore
-from authserver.storage.local import LocalBus, LocalCache
 from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import (
     Database,
@@ -47,8 +46,11 @@ from authserver.tokens.masterkey import MasterKey, load_master_key
 from authserver.tokens.rotation import KeyRotation, RotationPolicy
 from authserver.tokens.validation import AccessTokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
+from authserver.wiring.shared import cache_and_bus, redis_answers
 
 CONFIG_CHANNEL = "config"
+
+__all__ = ["CONFIG_CHANNEL", "MigrationDue", "build", "migrate", "redis_answers"]
 
 
 class MigrationDue(SettingsError):
@@ -63,7 +65,7 @@ async def build(settings: Settings) -> Services:
     session_policy, rotation_policy = policies(settings)
     master = load_master_key(settings.master_key_path)
     database = open_database(settings.database_url, pool_size=settings.database_pool_size)
-    cache, bus, shared = _cache_and_bus(settings)
+    cache, bus, shared = cache_and_bus(settings.redis_url)
     passwords = Passwords(settings.password_threads, settings.password_queue)
     resources: tuple[Resource, ...] = (database, *shared, _Closing(passwords))
     async with AsyncExitStack() as undo:
@@ -91,26 +93,6 @@ async def _clock(maintenance: MaintenanceStore) -> SteadyClock:
 async def migrate(settings: Settings) -> list[str]:
     """Bring the schema up to date; the revisions that ran. Raises StorageUnavailable."""
     return await migrate_database(settings.database_url)
-
-
-async def redis_answers(url: str) -> bool:
-    """Whether Redis is there now."""
-    from authserver.storage.redis import Link
-
-    link = Link(url)
-    try:
-        return await link.ask(lambda redis: redis.ping()) is not None
-    finally:
-        await link.close()
-
-
-def _cache_and_bus(settings: Settings) -> tuple[Cache, Bus, tuple[Resource, ...]]:
-    if settings.redis_url is None:
-        return LocalCache(), LocalBus(), ()
-    from authserver.storage.redis import Link, RedisBus, RedisCache  # imported by those who use it: it is large
-
-    link = Link(settings.redis_url)
-    return RedisCache(link, LocalCache()), RedisBus(link), (link,)
 
 
 async def _require_schema(maintenance: MaintenanceStore) -> None:
