@@ -52,7 +52,8 @@ def test_long_is_refused() -> None:
     "good",
     [
         "correct horse battery staple", "all small letters here", "kx7qz2mw", "93017462", "tr\u00e8s bon pain frais",
-        "\u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440", "  spaces around  ", "fj29-dkw0-slq1", "wonderful-copper-lamp",
+        "\u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440",
+        "  spaces around  ", "fj29-dkw0-slq1", "wonderful-copper-lamp",
         "\U0001f422\U0001f335\U0001f9e9\U0001f3b7\U0001f422\U0001f6f6\U0001f9f2\U0001f9ca",
     ],
 )  # fmt: skip
