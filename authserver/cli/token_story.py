@@ -7,41 +7,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authserver.audit.events import EventType
 from authserver.cli.runtime import every
-from authserver.model.audit import AuditEvent
+from authserver.cli.token_events import events_about
 from authserver.model.errors import InvalidToken
 from authserver.model.grant import Family, Versions
 from authserver.model.time import Instant
-from authserver.storage.interface import AuditFilter, SessionFilter
+from authserver.storage.interface import SessionFilter
 from authserver.tokens.past import read_past
-from authserver.web.admin.render import client_body, event_body, key_body, session_body, user_body, when
+from authserver.web.admin.render import client_body, key_body, session_body, user_body, when
 
 if TYPE_CHECKING:
     from authserver.model.session import Session
     from authserver.services import Services
     from authserver.tokens.claims import AccessTokenClaims
     from authserver.tokens.handles import RefreshHandle
-
-_ENDINGS = tuple(
-    str(kind)
-    for kind in EventType
-    if str(kind).endswith((".revoked", ".ended", ".reused", ".disabled", ".removed", ".password_set", "_ended"))
-)
-"""Events that can be the end of a token."""
-_NAMED_IN_DETAIL = tuple(
-    str(kind)
-    for kind in (
-        EventType.ISSUER_REVOKED,
-        EventType.KEY_REVOKED,
-        EventType.TOKEN_REVOKED,
-        EventType.TOKEN_ISSUED,
-        EventType.FAMILY_REVOKED,
-    )
-)
-"""Those that concern everybody, or name a token, family or key and neither user nor client."""
-_MOST_EVENTS = 2000
-"""Read of each kind: a story is told by a person's patience."""
 
 RULES = {
     "expired": "its lifetime is over",
@@ -114,7 +93,7 @@ async def of_access_token(services: Services, text: str) -> Story:
         story.refused_by.append(state.reason)
     names = {claims.jti, claims.kid, claims.sid}
     since = claims.iat if family is None else min(claims.iat, family.created_at)
-    story.events = await _events(services, since, names, claims.client_id, user_id, session)
+    story.events = await events_about(services, since, names, claims.client_id, user_id, session)
     return story
 
 
@@ -139,7 +118,9 @@ async def of_refresh_token(services: Services, handle: RefreshHandle) -> Story:
         if denies
     ]
     story.alive = current and await services.families.is_alive(family.id, now=now)
-    story.events = await _events(services, family.created_at, {family.id}, family.client_id, family.user_id, session)
+    story.events = await events_about(
+        services, family.created_at, {family.id}, family.client_id, family.user_id, session
+    )
     return story
 
 
@@ -182,42 +163,6 @@ async def _outrun(services: Services, story: Story, born: Versions, *, has_user:
 
 def _moved_on(row: Mapping[str, object] | None, born: int) -> bool:
     return row is None or not row["enabled"] or row["revocation_version"] != born
-
-
-async def _events(
-    services: Services,
-    since: Instant,
-    names: set[str | None],
-    client_id: str,
-    user_id: str | None,
-    session: Session | None,
-) -> list[dict[str, object]]:
-    """What the audit log tells about beginning and end of the token, newest first: events of its user, client and
-    session, of the issuer, and those that name its jti, family or key."""
-    found: dict[str, AuditEvent] = {}
-    for where in (
-        AuditFilter(types=_ENDINGS, user_id=user_id, since=since) if user_id else None,
-        AuditFilter(types=_ENDINGS, client_id=client_id, since=since),
-        AuditFilter(session_id=session.id, since=since) if session else None,
-        AuditFilter(types=_NAMED_IN_DETAIL, since=since),
-    ):
-        if where is not None:
-            listing = partial(services.audit_store.list, where=where)
-            found.update([(event.id, event) async for event in every(listing, _MOST_EVENTS)])
-    about = {client_id, user_id, session.id if session else None} - {None}
-    telling = [event for event in found.values() if _concerns(event, names, about)]
-    return [event_body(event) for event in sorted(telling, key=lambda event: event.id, reverse=True)]
-
-
-def _concerns(event: AuditEvent, names: set[str | None], about: set[str | None]) -> bool:
-    """By what it names most closely: a token or family first, then a session, a user, a client; else everybody."""
-    named = [event.detail.get(name) for name in ("jti", "family_id", "kid", "revoked")]
-    if any(named):
-        return bool(names & {str(name) for name in named if name})
-    closest = event.session_id or event.user_id or event.client_id
-    if event.type == EventType.SESSION_OTHERS_ENDED:
-        return event.user_id in about and event.session_id not in about
-    return event.type == EventType.ISSUER_REVOKED if closest is None else closest in about
 
 
 def _access_facts(claims: AccessTokenClaims) -> dict[str, object]:
