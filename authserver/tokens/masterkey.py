@@ -111,7 +111,9 @@ def _read_private(path: Path) -> bytes:
         # O_NONBLOCK: a pipe in the file's place must not hang the start.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise MasterKeyError(f"{path} does not exist; make it with `authserver init`") from None
+        raise MasterKeyError(
+            f"{path} does not exist; restore it from its backup, or (a new installation) run `authserver init`"
+        ) from None
     except OSError as error:
         raise MasterKeyError(f"{path} cannot be read: {error.strerror}") from None
     try:

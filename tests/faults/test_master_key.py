@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from authserver.storage.sql import SqlKeys, open_database
 from authserver.tokens.masterkey import MasterKey, MasterKeyError, create_master_key, load_master_key
 from authserver.tokens.signingkey import make_signing_key
 from tests.unit.tokens.builders import NOON, FakeClock, a_rotation
@@ -137,6 +141,62 @@ async def test_a_ring_keeps_its_view_when_what_is_stored_went_bad(database: Any,
     with pytest.raises(MasterKeyError):
         await rotation.ring.load()
     assert rotation.ring.snapshot is before
+
+
+async def test_after_replacing_the_master_key_as_the_guide_says_the_server_starts(database: Any, stores: Any) -> None:
+    clock = FakeClock()
+    await a_rotation(stores.keys, clock).ensure_keys()
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(text("DELETE FROM signing_keys"))
+
+    await database.write(work)
+    rotation = a_rotation(stores.keys, clock, master=MasterKey(secrets.token_bytes(32)))
+    await rotation.ensure_keys()
+    assert [key.kid for key in await stores.keys.all()] == [rotation.ring.signing.kid]
+
+
+def _is_missing(path: Path) -> None:
+    path.unlink()
+
+
+def _is_open_to_others(path: Path) -> None:
+    path.chmod(0o644)
+
+
+def _is_another_one(path: Path) -> None:
+    path.unlink()
+    create_master_key(path)
+
+
+@pytest.mark.parametrize("damage", [_is_missing, _is_open_to_others, _is_another_one])
+def test_the_server_does_not_start_and_says_why_in_one_line(
+    sqlite_url: str, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "keys" / "master.key"
+    settings = {"AUTHSERVER_DATABASE_URL": sqlite_url, "AUTHSERVER_KEYS_DIR": str(path.parent)}
+    asyncio.run(_first_start(sqlite_url, create_master_key(path)))
+    content = path.read_text().strip()
+    damage(path)
+    served = subprocess.run(
+        [sys.executable, "-m", "authserver", "serve", "--port", "0"],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert served.returncode == 2
+    (line,) = served.stderr.splitlines()
+    assert line.startswith(f"authserver: {path}")
+    assert content[:8] not in served.stdout + served.stderr
+
+
+async def _first_start(url: str, master: MasterKey) -> None:
+    database = open_database(url)
+    await database.start()
+    await a_rotation(SqlKeys(database), FakeClock(), master=master).ensure_keys()
+    await database.close()
 
 
 async def _overwrite(database: Any, column: str, value: object) -> None:
