@@ -7,6 +7,7 @@ the memory, and the queue before them is bounded: what does not fit is answered 
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import secrets
 import threading
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 MAX_PASSWORD_BYTES: Final = 1024
 LOWEST_PRIORITY: Final = 19
+HASH_BYTES: Final = 32
+SALT_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,13 @@ class Passwords:
     def __init__(self, threads: int = 1, queue_limit: int = 1000, params: Argon2Params | None = None) -> None:
         params = params or Argon2Params()
         self._hasher = PasswordHasher(
-            time_cost=params.passes, memory_cost=params.memory_kib, parallelism=params.lanes, hash_len=32, salt_len=16
+            time_cost=params.passes, memory_cost=params.memory_kib, parallelism=params.lanes, hash_len=HASH_BYTES,
+            salt_len=SALT_BYTES,
         )
         self._limit = threads + queue_limit
         self._pending = 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_yield_to_others)
-        # A password nobody has: checking it costs what checking a real one costs.
-        self._dummy = self._hasher.hash(secrets.token_bytes(16))
+        self._dummy = _hash_of_nothing(params)
 
     @property
     def pending(self) -> int:
@@ -107,6 +110,13 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._pending -= 1
+
+
+def _hash_of_nothing(params: Argon2Params) -> str:
+    """A hash that no password has, in PHC form: checking against it costs what a real check costs, making it nothing
+    (a real hash made here would hold its 19 MiB in this thread's heap for good)."""
+    salt, tag = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (SALT_BYTES, HASH_BYTES))
+    return f"$argon2id$v=19$m={params.memory_kib},t={params.passes},p={params.lanes}${salt}${tag}"
 
 
 def password_bytes(password: str) -> bytes:
