@@ -45,7 +45,7 @@ from tests.unit.tokens.builders import (
     CountingKeys,
     FakeClock,
     a_client,
-    a_rotation,
+    a_signing_server,
     an_authorization,
     base64url,
     parts,
@@ -91,8 +91,7 @@ async def server(sqlite_stores: Any) -> Server:
     clock = FakeClock()
     event = AuditLog(clock).event(EventType.CLIENT_CREATED, SYSTEM, client_id="web-app")
     await sqlite_stores.clients.add(a_client(), event=event)
-    rotation = a_rotation(sqlite_stores.keys, clock)
-    await rotation.ensure_keys()
+    rotation = await a_signing_server(sqlite_stores.keys, clock)
     keys = CountingKeys(sqlite_stores.keys)
     ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]
     await ring.load()

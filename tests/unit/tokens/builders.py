@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from authserver.audit.events import EventType
+from authserver.audit.log import AuditLog
 from authserver.clock import Clock
 from authserver.ids import uuid7
+from authserver.model.audit import SYSTEM
 from authserver.model.client import Client
 from authserver.model.grant import Authorization, Versions
 from authserver.model.key import SigningKey
@@ -22,6 +26,7 @@ from authserver.storage.interface import KeyStore
 from authserver.tokens.keyring import KeyRing
 from authserver.tokens.masterkey import MasterKey
 from authserver.tokens.rotation import KeyRotation, RotationPolicy
+from authserver.tokens.signingkey import make_signing_key
 
 NOON: Instant = 1_790_000_000_000
 ISSUER = "https://auth.example.com"
@@ -57,6 +62,20 @@ def a_rotation(
 ) -> KeyRotation:
     """One instance of the server, as far as keys go: its own ring over a shared store."""
     return KeyRotation(keys, master, KeyRing(keys, master, now), policy, now)
+
+
+@cache
+def _a_key() -> SigningKey:
+    return replace(make_signing_key(2048, MASTER, NOON), state="active", active_at=NOON)
+
+
+async def a_signing_server(keys: KeyStore, now: Clock) -> KeyRotation:
+    """One instance with a key that signs. Always the same key: making one is the slowest thing a test can do."""
+    event = AuditLog(now).event(EventType.KEY_ACTIVATED, SYSTEM, kid=_a_key().kid)
+    await keys.replace_now(_a_key(), instead_of=None, at=NOON, reason="first key", event=event)
+    rotation = a_rotation(keys, now)
+    await rotation.ensure_keys()
+    return rotation
 
 
 def a_client(**differs: Any) -> Client:

@@ -12,14 +12,22 @@ from authserver.model.grant import Versions
 from authserver.model.time import HOUR, MINUTE, SECOND
 from authserver.tokens.issuer import SessionOver, TokenIssuer, TokenTooLarge
 from authserver.tokens.keyring import KeyRing, NoSigningKey
-from tests.unit.tokens.builders import ISSUER, MASTER, NOON, FakeClock, a_client, a_rotation, an_authorization, parts
+from tests.unit.tokens.builders import (
+    ISSUER,
+    MASTER,
+    NOON,
+    FakeClock,
+    a_client,
+    a_signing_server,
+    an_authorization,
+    parts,
+)
 
 
 @pytest.fixture
 async def issuer(sqlite_stores: Any) -> TokenIssuer:
     clock = FakeClock(NOON + 900)  # in the middle of a second
-    rotation = a_rotation(sqlite_stores.keys, clock)
-    await rotation.ensure_keys()
+    rotation = await a_signing_server(sqlite_stores.keys, clock)
     return TokenIssuer(ISSUER, rotation.ring, 5 * MINUTE, clock)
 
 

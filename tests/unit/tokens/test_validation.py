@@ -15,7 +15,7 @@ from authserver.storage.interface import StorageUnavailable
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.rotation import KeyRotation
 from authserver.tokens.validation import AccessTokens
-from tests.unit.tokens.builders import ISSUER, NOON, FakeClock, a_rotation, an_authorization
+from tests.unit.tokens.builders import ISSUER, NOON, FakeClock, a_rotation, a_signing_server, an_authorization
 
 
 @dataclass
@@ -45,8 +45,7 @@ class Server:
 @pytest.fixture
 async def server(sqlite_stores: Any) -> Server:
     clock = FakeClock()
-    rotation = a_rotation(sqlite_stores.keys, clock)
-    await rotation.ensure_keys()
+    rotation = await a_signing_server(sqlite_stores.keys, clock)
     verdicts = Verdicts()
     tokens = AccessTokens(rotation.ring, verdicts, ISSUER, clock, cached=3)  # type: ignore[arg-type]
     return Server(clock, rotation, verdicts, TokenIssuer(ISSUER, rotation.ring, 5 * MINUTE, clock), tokens)
