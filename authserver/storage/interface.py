@@ -241,7 +241,8 @@ class FamilyStore(Protocol):
         """Trade the presented secret for its successor. However many race, exactly one gets "rotated";
         the others, and whoever presents the immediate parent within the grace, get "retry" with the *same*
         successor. Any older secret is reuse: the family is dead, its outbox entry and
-        `reuse_event` (with the family's user and session filled in) are committed, before this returns "reused"; nobody else's family is touched.
+        `reuse_event` (with the family's user and session filled in) are committed, before this returns "reused";
+        nobody else's family is touched.
 
         Only for a family that is alive (see `is_alive`) and belongs to `client_id`. A rotation never
         moves the absolute end, and the idle end never passes it. A family that is dead gets no grace.
