@@ -134,8 +134,8 @@ class Site:
 
     async def app(self, **fields: Any) -> Party:
         """A public first-party client whose users' tokens are meant for `api`."""
-        return await self.client(secret=False, first_party=True, scopes=("read", "write"),
-                                 **{"resources": (API,), **fields})
+        settled = {"scopes": ("read", "write"), "resources": (API,), **fields}
+        return await self.client(secret=False, first_party=True, **settled)
 
     async def user(self, username: str | None = None) -> User:
         directory = self.services.directory

@@ -48,8 +48,7 @@ class World:
     async def alive(self) -> set[str]:
         """Which of them still get in, asked of the instance that was not told, each in every way."""
         found = {name for name, login in self._token_log_ins() if await self._bearer_alive(login)}
-        if await self._everywhere(self.browser.cookie_header):
-            found.add("browser")
+        found |= await self._of_the_browser()
         if await self.site.active(self.program_token, on=UNTOLD):
             found.add("program")
         return found
@@ -79,6 +78,23 @@ class World:
         assert len(statuses) == 1, "the endpoints disagree"
         return statuses == {200}
 
+    async def _of_the_browser(self) -> set[str]:
+        """"browser": the session itself; "proxy": what forward-auth makes of it."""
+        http = self.site.instances[UNTOLD].http
+        paths = {"browser": "/session", "proxy": "/forward-auth"}
+        answers = {name: await http.get(path, headers=self.browser.cookie_header) for name, path in paths.items()}
+        return {name for name, answer in answers.items() if answer.status_code == 200}
+
+    async def untold_follows(self) -> None:
+        """Until then the other instance may sign with a withdrawn key: such tokens are dead, never too alive."""
+        told, untold = (instance.services for instance in self.site.instances)
+        for _ in range(100):
+            version = (await told.clients.issuer_version(), told.keys.signing.kid)
+            if (await untold.client_cache.issuer_version(), untold.keys.signing.kid) == version:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("the other instance does not follow")
+
     async def revoke(self, body: dict[str, object]) -> dict[str, Any]:
         response = await self.site.instances[TOLD].http.post("/admin/revocations", json=body, headers=self.admin)
         assert response.status_code == 200, response.text
@@ -101,7 +117,7 @@ async def world(site: Site) -> World:
     return made
 
 
-EVERYBODY = {"one", "twin", "elsewhere", "browser", "neighbour", "program"}
+EVERYBODY = {"one", "twin", "elsewhere", "browser", "proxy", "neighbour", "program"}
 LOG_INS = {"one", "twin", "elsewhere", "neighbour"}
 
 
@@ -129,9 +145,10 @@ LEVELS = [
     level("refresh token", lambda w: {"token": w.one.tokens["refresh_token"]}, {"one"}, {"one"}),
     level("family", lambda w: {"family_id": w.one.claims["sid"]}, {"one"}, {"one"}),
     level("session", lambda w: {"session_id": w.session_id}, {"one"}, {"one"}),
-    level("user", lambda w: {"user_id": w.one.user.id}, {"one", "twin", "elsewhere", "browser"},
+    level("user", lambda w: {"user_id": w.one.user.id}, {"one", "twin", "elsewhere", "browser", "proxy"},
           {"one", "twin", "elsewhere"}),
-    level("client", lambda w: {"client_id": w.one.client.id}, {"one", "twin", "neighbour"},
+    # The session itself is the user's; what forward-auth hands on was issued to the client.
+    level("client", lambda w: {"client_id": w.one.client.id}, {"one", "twin", "neighbour", "proxy"},
           {"one", "twin", "neighbour"}),
     level("kid", lambda w: {"kid": kid_of(w)}, LOG_INS | {"program"}, set()),
     level("all", lambda w: {"all": True}, EVERYBODY, LOG_INS),
@@ -144,6 +161,8 @@ async def test_a_revocation_ends_what_it_names_and_nothing_else_at_once_on_every
     world: World, at: Level
 ) -> None:
     await world.revoke({**at.body(world), "reason": "test"})
+    assert not await world.alive() & at.ends, "at once"
+    await world.untold_follows()
     assert await world.alive() == EVERYBODY - at.ends
     assert await world.refreshable() == LOG_INS - at.unrefreshable
 
@@ -151,6 +170,7 @@ async def test_a_revocation_ends_what_it_names_and_nothing_else_at_once_on_every
 @each_level
 async def test_whoever_logs_in_again_gets_in(world: World, at: Level) -> None:
     await world.revoke(at.body(world))
+    await world.untold_follows()
     for on in (TOLD, UNTOLD):
         again = await world.site.log_in(world.one.user, world.one.client, on=on)
         assert await world.site.active(again.tokens["access_token"], on=UNTOLD)
@@ -181,7 +201,7 @@ async def test_revoking_a_browser_session_leaves_its_owners_tokens(world: World)
     listed = (await world.site.http.get("/admin/sessions", headers=world.admin)).json()["items"]
     (browser,) = (session for session in listed if session["kind"] == "browser")
     await world.revoke({"session_id": browser["session_id"]})
-    assert await world.alive() == EVERYBODY - {"browser"}
+    assert await world.alive() == EVERYBODY - {"browser", "proxy"}
 
 
 async def test_the_token_that_forward_auth_hands_on_dies_with_its_session(world: World) -> None:
