@@ -88,7 +88,9 @@ class Browser:
 
 def _client(site: Site, address: str, node: int) -> httpx.AsyncClient:
     app = site.instances[node].http._transport.app  # type: ignore[attr-defined]
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 40001)), base_url=ISSUER)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=(address, 40001)), base_url=ISSUER, trust_env=False
+    )
 
 
 def pass_time(site: Site, milliseconds: int) -> None:

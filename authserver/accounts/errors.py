@@ -19,7 +19,8 @@ class LoginThrottled(TooManyRequests):
     """Too many attempts; which limit was hit stays inside."""
 
     def __init__(self, *, retry_after: int, bucket: str, first: bool) -> None:
-        super().__init__("too many log-in attempts, try again later", retry_after=retry_after, detail=bucket)
+        detail = bucket if first else None  # what has a detail is logged, and a flood must not fill the log
+        super().__init__("too many log-in attempts, try again later", retry_after=retry_after, detail=detail)
         self.bucket = bucket
         self.first = first
-        """Nothing was refused here for a while: worth a line in the audit log, the next thousand are not."""
+        """Nothing was refused here for a while: worth a line in log and audit log; the next thousand are not."""

@@ -59,7 +59,10 @@ class Passwords:
     def __init__(self, threads: int = 1, queue_limit: int = 1000, params: Argon2Params | None = None) -> None:
         params = params or Argon2Params()
         self._hasher = PasswordHasher(
-            time_cost=params.passes, memory_cost=params.memory_kib, parallelism=params.lanes, hash_len=HASH_BYTES,
+            time_cost=params.passes,
+            memory_cost=params.memory_kib,
+            parallelism=params.lanes,
+            hash_len=HASH_BYTES,
             salt_len=SALT_BYTES,
         )
         self._limit = threads + queue_limit
