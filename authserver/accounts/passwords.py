@@ -1,6 +1,6 @@
 """Hash and check passwords with argon2id, in few threads, so that log-ins never slow anything else down.
 
-A hash costs about 20 ms of CPU and 19 MiB. The threads run at the lowest priority, their number bounds
+A hash costs about 20 ms of CPU and 19 MiB. The threads run at a low priority, their number bounds
 the memory, and the queue before them is bounded: what does not fit is answered 503, not delayed.
 """
 
@@ -25,7 +25,8 @@ from authserver.model.errors import Refused, TemporarilyUnavailable
 T = TypeVar("T")
 
 MAX_PASSWORD_BYTES: Final = 1024
-LOWEST_PRIORITY: Final = 19
+LOW_PRIORITY: Final = 10
+"""Nice value: a tenth of a core that others want too, so that log-ins still happen on a machine that is full."""
 HASH_BYTES: Final = 32
 SALT_BYTES: Final = 16
 
@@ -137,8 +138,8 @@ def password_bytes(password: str) -> bytes:
 
 
 def _yield_to_others() -> None:
-    """On Linux a priority belongs to one thread: these never take CPU time that a request could use."""
+    """On Linux a priority belongs to one thread: these get out of the way of the one that serves requests."""
     try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
     except (AttributeError, OSError):  # another system: the bounded number of threads has to do
         return

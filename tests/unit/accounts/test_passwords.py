@@ -120,5 +120,5 @@ async def test_hashing_threads_give_way_to_everything_else(passwords: Passwords)
     def priority() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert await passwords._in_pool(priority) == 19
-    assert priority() < 19
+    assert await passwords._in_pool(priority) == 10
+    assert priority() < 10
