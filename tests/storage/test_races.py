@@ -1,0 +1,186 @@
+"""Many at once, and two transactions in a forced order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from authserver.model.page import PageRequest
+from authserver.storage.interface import AuditFilter, Rotated
+from authserver.storage.sql import Database
+from tests.storage.builders import NOW, a_family, a_key, a_session, an_event, digest
+from tests.storage.conftest import World
+
+MANY = 30
+
+
+async def test_of_many_racing_presentations_one_rotates_and_all_get_the_same_successor(world: World) -> None:
+    _, family = await world.login()
+    answers = await asyncio.gather(*(world.rotate(family, "s0", f"next-{n}") for n in range(MANY)))
+    rotated = [answer for answer in answers if isinstance(answer, Rotated)]
+    assert Counter(answer.result for answer in rotated) == {"rotated": 1, "retry": MANY - 1}
+    assert len({(answer.family.cur_hash, answer.family.salt, answer.family.generation) for answer in rotated}) == 1
+
+
+async def test_of_many_racing_replays_all_are_refused_and_one_event_is_written(world: World) -> None:
+    _, family = await world.login()
+    await world.rotate(family, "s0", "s1")
+    await world.rotate(family, "s1", "s2")
+    answers = await asyncio.gather(*(world.rotate(family, "s0", f"x{n}") for n in range(MANY)))
+    assert {answer[0] for answer in answers} == {"reused"}
+    events = await world.stores.audit.list(PageRequest(), AuditFilter(type="family.reused"))
+    assert (len(events.items), await world.entries()) == (1, [("sid", family.id, 0)])
+
+
+async def test_a_chain_of_rotations_by_many_clients_at_once_never_loses_the_family(world: World) -> None:
+    _, family = await world.login()
+    for step in range(10):
+        answers = await asyncio.gather(*(world.rotate(family, f"s{step}", f"s{step + 1}") for _ in range(5)))
+        assert all(isinstance(answer, Rotated) for answer in answers)
+    assert await world.is_alive(family)
+
+
+async def test_of_rotations_racing_a_revocation_none_comes_after_it(world: World) -> None:
+    _, family = await world.login()
+    secrets = [f"s{step}" for step in range(40)]
+
+    async def rotate_on() -> None:
+        for current, following in zip(secrets, secrets[1:], strict=False):
+            await world.rotate(family, current, following)
+
+    runner = asyncio.create_task(rotate_on())
+    await world.revoke("family", family.id)
+    after = await world.stores.families.get(family.id)
+    await runner
+    assert await world.stores.families.get(family.id) == after
+
+
+async def test_of_many_racing_activations_exactly_one_wins(world: World) -> None:
+    keys = world.stores.keys
+    await keys.add_announced(a_key(kid="b"), event=an_event())
+    wins = await asyncio.gather(*(
+        keys.activate("b", instead_of=world.kid, at=NOW, remove_at=NOW, event=an_event()) for _ in range(MANY)))
+    assert wins.count(True) == 1
+    assert sorted(key.state for key in await keys.all()) == ["active", "retired"]
+
+
+async def test_of_many_first_starts_exactly_one_announces_and_one_activates(world: World) -> None:
+    await world.sql("DELETE FROM signing_keys")
+    keys = world.stores.keys
+    news = [a_key() for _ in range(MANY)]
+    announced = await asyncio.gather(*(keys.add_announced(key, event=an_event()) for key in news))
+    assert announced.count(True) == 1
+    kid = (await keys.all())[0].kid
+    wins = await asyncio.gather(*(
+        keys.activate(kid, instead_of=None, at=NOW, remove_at=NOW, event=an_event()) for _ in range(MANY)))
+    assert wins.count(True) == 1
+
+
+async def test_of_many_racing_emergencies_exactly_one_wins(world: World) -> None:
+    keys = world.stores.keys
+    wins = await asyncio.gather(*(
+        keys.replace_now(a_key(), instead_of=world.kid, at=NOW, reason="leak", event=an_event()) for _ in range(MANY)))
+    assert wins.count(True) == 1
+    assert sorted(key.state for key in await keys.all()) == ["active", "revoked"]
+
+
+async def test_of_many_racing_attempts_no_more_than_the_burst_are_admitted(world: World) -> None:
+    waits = await asyncio.gather(*(
+        world.stores.throttle.admit(b"bucket", burst=5, interval=1000, now=NOW) for _ in range(MANY)))
+    assert waits.count(0) == 5
+
+
+async def test_of_many_racing_bumps_none_is_lost(world: World) -> None:
+    await asyncio.gather(*(world.revoke("user", world.user.id) for _ in range(MANY)))
+    versions = [version for kind, _, version in await world.entries() if kind == "sub"]
+    assert sorted(versions) == list(range(1, MANY + 1))
+
+
+async def test_sessions_ended_from_many_sides_at_once_leave_one_entry_each(world: World) -> None:
+    session = await world.browser()
+    families = [await world.family_of(session) for _ in range(3)]
+    others = [world.stores.sessions.end_others(world.user.id, "none", at=NOW + 1, reason="x", event=an_event())
+              for _ in range(5)]
+    selves = [world.stores.sessions.end(session.id, at=NOW + 1, reason="x", event=an_event()) for _ in range(5)]
+    outcomes = await asyncio.gather(*others, *selves)
+    assert sum(outcome.changed for outcome in outcomes) == 1
+    assert sorted(value for _, value, _ in await world.entries()) == sorted(family.id for family in families)
+
+
+# -- forced order: the first transaction is held open while the second one tries ------------------
+
+
+async def held(database: Database, first: str, values: dict[str, Any], second: Callable[[], Awaitable[Any]]) -> Any:
+    """Run `first` in a transaction, start `second`, commit, return what `second` gave."""
+    async with database.transaction() as connection:
+        await connection.execute(text(first), values)
+        waiting = asyncio.ensure_future(second())
+        await asyncio.sleep(0.15)
+    return await waiting
+
+
+BUMPS = [("UPDATE users SET version = version + 1 WHERE id = :user", "user"),
+         ("UPDATE users SET enabled = false WHERE id = :user", "disable"),
+         ("UPDATE issuer SET revocation_version = revocation_version + 1", "all"),
+         ("UPDATE clients SET version = version + 1 WHERE id = :client", "client")]
+
+
+@pytest.mark.parametrize("bump", [statement for statement, _ in BUMPS], ids=[name for _, name in BUMPS])
+async def test_a_log_in_beside_an_uncommitted_revocation_is_dead_once_that_commits(world: World, bump: str) -> None:
+    session = a_session(world.user, kind="token")
+    family = a_family(session, world.client)
+    values = {"user": world.user.id} if ":user" in bump else {"client": world.client.id} if ":client" in bump else {}
+    begun = await held(world.database, bump, values, lambda: world.stores.sessions.begin(
+        session, family, password_hash="$hash$1", event=an_event()))
+    if world.database.dialect == "sqlite":    # one writer: the log-in came after, so it is refused or born anew
+        alive_again = begun is not None and 1 in begun
+        assert begun is None or alive_again
+    else:                                      # it saw the old version, and dies by comparison
+        assert begun == (0, 0, 0)
+        assert not await world.is_alive(family)
+        assert await world.state(world.facts(family)) != "alive"
+
+
+async def test_a_rotation_beside_an_uncommitted_end_waits_and_is_refused(world: World) -> None:
+    _, family = await world.login()
+    answer = await held(world.database, "UPDATE families SET dead_at = :at WHERE id = :id",
+                        {"at": NOW, "id": family.id}, lambda: world.rotate(family, "s0", "s1"))
+    assert answer.reason == "revoked"
+
+
+async def test_a_family_opened_beside_an_uncommitted_end_of_its_session_is_refused(world: World) -> None:
+    session = await world.browser()
+    family = a_family(session, world.client)
+    answer = await held(world.database, "UPDATE sessions SET dead_at = :at WHERE id = :id",
+                        {"at": NOW, "id": session.id}, lambda: world.stores.sessions.add_family(family, event=None))
+    assert answer is None
+    assert await world.stores.families.get(family.id) is None
+
+
+async def test_an_end_of_a_session_waits_for_a_family_that_is_being_opened_and_ends_it(world: World) -> None:
+    session = await world.browser()
+    family = a_family(session, world.client)
+    lock = "" if world.database.dialect == "sqlite" else " FOR SHARE"
+    async with world.database.transaction() as connection:
+        await connection.execute(text(f"SELECT id FROM sessions WHERE id = :id{lock}"), {"id": session.id})
+        from authserver.storage.sql import rows, tables
+
+        await connection.execute(tables.families.insert(), rows.as_values(family, tables.families))
+        ending = asyncio.ensure_future(world.stores.sessions.end(session.id, at=NOW, reason="x", event=an_event()))
+        await asyncio.sleep(0.15)
+        assert not ending.done()
+    assert (await ending).families == 1
+    assert not await world.is_alive(family)
+
+
+async def test_a_log_in_beside_an_uncommitted_password_change_is_dead_once_that_commits(world: World) -> None:
+    session = a_session(world.user)
+    await held(world.database, "UPDATE users SET password_hash = 'new', version = version + 1 WHERE id = :id",
+               {"id": world.user.id},
+               lambda: world.stores.sessions.begin(session, None, password_hash="$hash$1", event=an_event()))
+    assert await world.stores.sessions.authenticate(session.id, digest("cookie"), now=NOW) is None
