@@ -94,10 +94,13 @@ async def every(
 
 
 async def _with_services(work: Callable[[Services], Awaitable[T]]) -> T:
-    from authserver import wiring
+    from authserver import telemetry, wiring
     from authserver.settings import load_settings
 
-    services = await wiring.build(load_settings())
+    settings = load_settings()
+    # Remarks of the services go to stderr: standard output belongs to the command.
+    telemetry.set_up_logging(settings.log_format, "WARNING")
+    services = await wiring.build(settings)
     try:
         return await work(services)
     finally:

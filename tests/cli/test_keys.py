@@ -91,6 +91,15 @@ def test_an_unreachable_database_is_told_without_its_password(cli: Desk, monkeyp
     assert "hunter2" not in ran.err
 
 
+def test_a_dead_redis_stops_no_command_and_does_not_mix_into_its_output(
+    cli: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTHSERVER_REDIS_URL", "redis://127.0.0.1:1")
+    cli.user("ada")
+    assert cli.json("revoke", "user", "ada", "--yes")["changed"] is True
+    assert cli.json("clients", "add", "robot")["client_id"] == "robot"
+
+
 def test_help_lists_every_command_and_comes_quickly() -> None:
     started = os.times().elapsed
     ran = subprocess.run([sys.executable, "-m", "authserver", "--help"], capture_output=True, text=True, check=True)
