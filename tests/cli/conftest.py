@@ -38,6 +38,7 @@ class Desk:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.database_url = f"sqlite+aiosqlite:///{directory}/authserver.db"
 
     def __call__(self, *arguments: str, typed: str | None = None) -> Ran:
         """Run a command that is expected to work."""
@@ -154,5 +155,5 @@ def _live_in(patch: pytest.MonkeyPatch, directory: Path) -> None:
     for name in [name for name in os.environ if name.startswith("AUTHSERVER_")]:
         patch.delenv(name)
     patch.chdir(directory)
-    patch.setenv("AUTHSERVER_DATABASE_URL", f"sqlite+aiosqlite:///{directory}/authserver.db")
+    patch.setenv("AUTHSERVER_DATABASE_URL", Desk(directory).database_url)
     patch.setenv("AUTHSERVER_KEYS_DIR", str(directory / "keys"))
