@@ -125,6 +125,15 @@ class Histories(RuleBasedStateMachine):
         self.present(family, len(family.tokens) - 1)
 
     @precondition(lambda self: self.families)
+    @rule(which=ANY, later=st.sampled_from([0, GRACE - 1, GRACE]))
+    def lose_the_answer_and_retry(self, which: int, later: int) -> None:
+        family = self.families[which % len(self.families)]
+        presented = len(family.tokens) - 1
+        self.present(family, presented)
+        self.server.clock.passes(later)
+        self.present(family, presented)
+
+    @precondition(lambda self: self.families)
     @rule(which=ANY, generation=ANY)
     def present_any_token(self, which: int, generation: int) -> None:
         family = self.families[which % len(self.families)]
