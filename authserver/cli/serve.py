@@ -16,6 +16,8 @@ import typer
 from authserver.cli.output import MISUSE, NO, fail
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from authserver.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -71,20 +73,19 @@ def run_server(settings: Settings) -> None:
         if settings.workers == 1:
             from authserver.app import create_app
 
-            _exit(_run(uvicorn.Server(uvicorn.Config(create_app(settings), **_options(settings)))))
+            sys.exit(_run(uvicorn.Server(uvicorn.Config(create_app(settings), **_options(settings)))))
         else:
             _run_workers(settings)
     except KeyboardInterrupt:
         sys.exit(0)
 
 
-def _run(server: Any) -> bool:
-    server.run()
-    return bool(server.started)
-
-
-def _exit(served: bool) -> None:
-    sys.exit(0 if served else NO)
+def _run(server: uvicorn.Server) -> int:
+    try:
+        server.run()
+    except SystemExit as left:  # 0: by SIGTERM; else it could not listen or start, the log says which
+        return NO if left.code else 0
+    return 0 if server.started else NO
 
 
 def _run_workers(settings: Settings) -> None:
