@@ -66,6 +66,11 @@ def logger(name: str) -> Any:
 
 def set_up_logging(form: Literal["console", "json"] = "console", level: str = "INFO") -> None:
     """One line per event on stderr; redaction runs last before the text is made."""
+    _configure(form, level)
+    _adopt_standard_logging(level)
+
+
+def _configure(form: Literal["console", "json"], level: str) -> None:
     render: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -86,7 +91,6 @@ def set_up_logging(form: Literal["console", "json"] = "console", level: str = "I
         logger_factory=lambda *_: _Lines(),
         cache_logger_on_first_use=False,
     )
-    _adopt_standard_logging(level)
 
 
 class _Lines:
@@ -115,6 +119,10 @@ def _adopt_standard_logging(level: str) -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
 
+
+# From the first line on, whoever embeds the app: structlog's own default prints the local variables
+# of every frame of a traceback, passwords among them.
+_configure("console", "INFO")
 
 # -- metrics ----------------------------------------------------------------------------------
 
