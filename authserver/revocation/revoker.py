@@ -13,6 +13,7 @@ from authserver.model.audit import AuditEvent, Caller
 from authserver.model.errors import NotFound
 from authserver.model.revocation import RevocationKind, RevocationOutcome, RevocationTarget
 from authserver.storage.interface import Bus, RevocationStore
+from authserver.telemetry import REVOCATIONS
 
 CHANNEL = "revocations"
 """Bus channel: "something was revoked, look again"."""
@@ -65,6 +66,7 @@ class Revoker:
         if not outcome.found:
             raise unknown(target)
         if outcome.changed:
+            REVOCATIONS.inc(target.kind)
             # Only after the commit: whoever is woken must find the change.
             if target.kind in _CONFIGURATION:
                 await self.changed()

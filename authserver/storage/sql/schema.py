@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import authserver
 from authserver.clock import system_clock
-from authserver.storage.sql.engine import database_url
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.partitions import create_partitions
 from authserver.storage.sql.postgres import postgres_engine
 from authserver.storage.sql.sqlite import create_private_file, is_memory, writer_engine
+from authserver.storage.sql.urls import database_url
 
 SchemaState = Literal["current", "missing", "behind", "ahead"]
 MIGRATION_LOCK = 0x6D696772

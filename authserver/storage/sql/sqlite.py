@@ -7,7 +7,7 @@ less than handing it to a thread and back. See docs/decisions/0002-hot-statement
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,7 +71,9 @@ class SqliteDatabase(Database):
 
     dialect = "sqlite"
 
-    def __init__(self, url: URL, *, now: Clock) -> None:
+    def __init__(self, url: URL, *, now: Clock, migrate: Callable[[str], Awaitable[object]]) -> None:
+        """`migrate` makes the tables of a database in memory, which nobody else could."""
+        self._migrate = migrate
         self._scratch: TemporaryDirectory[str] | None = None
         if is_memory(url):
             self._scratch = TemporaryDirectory(prefix="authserver-")
@@ -83,9 +85,7 @@ class SqliteDatabase(Database):
 
     async def start(self) -> None:
         if self._scratch is not None:
-            from authserver.storage.sql.schema import migrate
-
-            await migrate(self.url.render_as_string(hide_password=False))
+            await self._migrate(self.url.render_as_string(hide_password=False))
         with translated():
             create_private_file(self.url)
             async with self.transaction() as connection:
