@@ -59,7 +59,7 @@ def add_client(
     access_token_ttl: Ttl = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Register a client; the secret of a confidential one is printed once."""
+    """Register a client. The secret of a confidential one is printed once."""
     fields = _fields(
         name or client_id,
         auth_method,
@@ -128,7 +128,7 @@ def update_client(
     access_token_ttl: Ttl = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Change what is named and leave the rest; a list replaces the old one, "" empties it."""
+    """Change what is named and leave the rest. A list replaces the old one, "" empties it."""
     fields = _fields(
         name,
         auth_method,
@@ -160,7 +160,7 @@ def rotate_secret(
     ] = "1d",
     as_json: JsonFlag = False,
 ) -> None:
-    """Add a secret, printed once; the old ones end after --retire-after, so that nothing has to stop meanwhile."""
+    """Add a secret, printed once. The old ones end after --retire-after, so that nothing has to stop meanwhile."""
 
     async def work(services: Services) -> dict[str, object]:
         from authserver.cli.client_records import add_secret
@@ -177,7 +177,7 @@ def rotate_secret(
 
 @app.command("disable")
 def disable_client(client_id: str, as_json: JsonFlag = False) -> None:
-    """Refuse the client and everything it was issued, for good: enabling it again revives no token."""
+    """Refuse the client and everything it was issued. Enabling it again revives no token."""
     _switch(client_id, False, as_json)
 
 
@@ -189,7 +189,7 @@ def enable_client(client_id: str, as_json: JsonFlag = False) -> None:
 
 @app.command("remove")
 def remove_client(client_id: str, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
-    """Delete a client, its secrets and refresh families; its tokens are refused from now on."""
+    """Delete a client with everything it was issued. Its tokens are refused from now on."""
     confirm(f"Remove client {client_id} with everything it was issued?", yes=yes)
 
     async def work(services: Services) -> None:

@@ -48,7 +48,7 @@ def dev(
         bool, typer.Option("--with-resource-server", help="Also an example resource server (not there yet).")
     ] = False,
 ) -> None:
-    """Serve for development: tables, master key, demo user and demo clients are made where they are missing."""
+    """Serve for development. Tables, master key, demo user and demo clients are made where they are missing."""
     from authserver.cli.serve import run_server
     from authserver.cli.setup import ensure_master_key, run_migrations, settings_or_leave
 

@@ -26,7 +26,8 @@ class Finding:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Check settings, master key, database, schema, signing keys, Redis and clock; 1 if something is wrong."""
+    """Check everything a server needs. Settings, master key, database, schema, signing keys, Redis, clock;
+    status 1 if something is wrong."""
     findings = asyncio.run(examine())
     if as_json:
         print_json(

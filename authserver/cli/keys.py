@@ -43,7 +43,7 @@ def rotate_keys(
     yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring in a new signing key: announced now and signing after the announcement time, or at once with --now."""
+    """Bring in a new signing key. It is announced now and signs after the announcement time, or at once with --now."""
     if revoke and not now:
         fail("--revoke goes with --now: the old key cannot be withdrawn before another one signs")
     if revoke:
@@ -65,7 +65,7 @@ def rotate_keys(
 
 @app.command("retire")
 def retire_key(kid: str, reason: Reason = "", as_json: JsonFlag = False) -> None:
-    """Stop signing with the active key: another takes over at once, this one stays published until its tokens end."""
+    """Stop signing with the active key. Another takes over at once; this one stays published until its tokens end."""
 
     async def work(services: Services) -> SigningKey | None:
         known = {key.kid: key for key in await services.key_store.all()}

@@ -30,7 +30,7 @@ def revoke_token(
     dry_run: DryRun = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Revoke one access token, or the family of a refresh token; the token is read from standard input."""
+    """Revoke one token, read from standard input. A refresh token takes its access tokens with it."""
     text = read_token(argument, file)
 
     async def target(services: Services) -> RevocationTarget:
@@ -78,7 +78,7 @@ def revoke_user(
     yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """End every session and token of a user; the user can log in again."""
+    """End every session and token of a user. The user can log in again."""
 
     async def target(services: Services) -> RevocationTarget:
         return RevocationTarget(kind="user", value=(await find_user(services, user)).id)
@@ -90,7 +90,7 @@ def revoke_user(
 def revoke_client(
     client_id: str, reason: Reason = "", dry_run: DryRun = False, yes: YesFlag = False, as_json: JsonFlag = False
 ) -> None:
-    """End every token that a client was issued, for whichever user; the client can ask for new ones."""
+    """End every token that a client was issued. It can ask for new ones."""
     _revoke(_fixed("client", client_id), f"every token of client {client_id}", reason, dry_run, as_json, ask=not yes)
 
 

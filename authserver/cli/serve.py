@@ -31,7 +31,7 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM (AUTHSERVER_TLS_CERT).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM (AUTHSERVER_TLS_KEY).")] = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish the requests in progress and leave."""
+    """Serve until SIGTERM or Ctrl-C. Then finish the requests in progress and leave."""
     from authserver.settings import SettingsError, load_settings
 
     try:

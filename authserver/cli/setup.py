@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def init(as_json: JsonFlag = False) -> None:
-    """Make the master key and the database's tables, where they do not exist yet."""
+    """Make the master key and the tables, where there are none yet."""
     settings = settings_or_leave()
     made = ensure_master_key(settings)
     revisions = run_migrations(settings)

@@ -28,7 +28,7 @@ def issue_token(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Mint an access token for a confidential client, as client_credentials would, without its secret."""
+    """Mint an access token for a confidential client. As client_credentials would, without the secret."""
 
     async def work(services: Services) -> dict[str, object]:
         from authserver.cli.token_minting import mint
@@ -61,7 +61,7 @@ def inspect_token(argument: TokenArgument = None, file: TokenFile = None, as_jso
 
 @app.command("verify")
 def verify_token(argument: TokenArgument = None, file: TokenFile = None, as_json: JsonFlag = False) -> None:
-    """Check an access token from standard input: signature, expiry, and whether it was revoked. Status 1: refused."""
+    """Check an access token: signature, expiry, revocation. It is read from standard input; status 1 if refused."""
     text = read_token(argument, file)
 
     async def work(services: Services) -> dict[str, object]:
@@ -89,7 +89,7 @@ def verify_token(argument: TokenArgument = None, file: TokenFile = None, as_json
 
 @app.command("explain")
 def explain_token(argument: TokenArgument = None, file: TokenFile = None, as_json: JsonFlag = False) -> None:
-    """Tell where an access or refresh token came from, if it is alive, what refuses it, who revoked it and why."""
+    """Tell a token's story. Where it came from, if it is alive, what refuses it, who revoked it, when and why."""
     text = read_token(argument, file)
 
     async def work(services: Services) -> Story:

@@ -30,7 +30,7 @@ def add_user(
     no_password: Annotated[bool, typer.Option("--no-password", help="Cannot log in until given a password.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Add a user; the password is asked for, read with --password-stdin, or made with --generate-password."""
+    """Add a user. The password is asked for, read with --password-stdin, or made with --generate-password."""
     password = None if no_password else choose_password(stdin=password_stdin, generate=generate_password)
 
     async def work(services: Services) -> dict[str, object]:
@@ -69,7 +69,7 @@ def list_users(
 
 @app.command("disable")
 def disable_user(user: UserName, as_json: JsonFlag = False) -> None:
-    """Log the user out everywhere and refuse further log-ins; enabling revives no session."""
+    """Log the user out everywhere and refuse log-ins. Enabling revives no session."""
     _switch(user, False, as_json)
 
 
@@ -108,7 +108,7 @@ def set_password(
 
 @app.command("remove")
 def remove_user(user: UserName, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
-    """Delete a user with every session; tokens are refused from now on. The user id is never used again."""
+    """Delete a user with every session and token. The user id is never used again."""
     confirm(f"Remove user {user} for good?", yes=yes)
 
     async def work(services: Services) -> User:
@@ -129,8 +129,8 @@ def import_users(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Add many users: fields username, password or password_hash (argon2id), enabled. Bad lines are reported
-    with their number and skipped; status 1 if there were any."""
+    """Add the users of a CSV or JSON lines file. Fields: username, password or password_hash (argon2id), enabled.
+    Bad lines are reported with their number and skipped; status 1 if there were any."""
     from authserver.cli.user_transfer import import_file
 
     try:

@@ -106,7 +106,12 @@ def test_help_lists_every_command_and_comes_quickly() -> None:
     took = os.times().elapsed - started
     for name in (*COMMANDS, *NOUNS):
         assert f"\n  {name} " in ran.stdout
+    assert "..." not in ran.stdout.replace("[ARGS]...", "")
     assert took < 2, "0.1 s on an idle machine"
+
+
+def test_what_help_says_of_a_command_is_not_cut_off(cli: Desk) -> None:
+    assert "...\n" not in "".join(cli(noun, "--help").out for noun in NOUNS).replace("[ARGS]...", "")
 
 
 def test_help_loads_neither_the_database_layer_nor_the_terminal_library() -> None:
