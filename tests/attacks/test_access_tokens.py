@@ -161,7 +161,7 @@ async def test_hs256_with_an_empty_key(server: Server, alg: str) -> None:
 
 @pytest.mark.parametrize("alg", ["RS384", "RS512", "PS256", "ES256", "EdDSA", ["RS256"], {"alg": "RS256"}, 256, True])
 async def test_an_alg_that_is_not_the_keys(server: Server, alg: object) -> None:
-    await server.refuses(server.forge(header={"alg": alg}))
+    assert "algorithm is not acceptable" in await server.refuses(server.forge(header={"alg": alg}))
 
 
 async def test_a_genuine_signature_under_another_algorithm_of_the_same_key(server: Server) -> None:
