@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -224,5 +224,5 @@ class Histories(RuleBasedStateMachine):
 def test_every_history_of_refresh_tokens_goes_as_the_rules_say(sqlite_template: Path, tmp_path: Path):
     run_state_machine_as_test(
         lambda: Histories(sqlite_template, tmp_path),
-        settings=settings(max_examples=20, stateful_step_count=20, deadline=None, database=None,
-                          suppress_health_check=list(HealthCheck)))
+        settings=settings(max_examples=25, stateful_step_count=25, phases=[Phase.generate], deadline=None,
+                          database=None, suppress_health_check=list(HealthCheck)))

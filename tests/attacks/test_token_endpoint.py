@@ -13,7 +13,7 @@ import pytest
 
 from authserver.audit.events import EventType
 from authserver.storage.interface import StorageUnavailable
-from tests.oauth_server import API, FILES, TOKEN_TTL, App, LogIn, OAuthServer
+from tests.oauth_server import API, FILES, TOKEN_TTL, App, LogIn, OAuthServer, claims_of
 
 
 @pytest.fixture
@@ -105,6 +105,41 @@ async def test_a_removed_secret_is_refused_and_its_successor_good(everywhere: OA
 async def test_a_strange_client_id_is_an_unknown_client(everywhere: OAuthServer, client_id: str):
     answer = await everywhere.post("/token", grant_type="client_credentials", client_id=client_id, client_secret="x")
     assert outcome(answer) == (401, "invalid_client")
+
+
+@dataclass
+class Interrupted:
+    """The look-up of clients, with something happening between its two questions."""
+
+    clients: Any
+    happens: Callable[[], Awaitable[None]]
+
+    async def get(self, client_id: str) -> Any:
+        client = await self.clients.get(client_id)
+        await self.happens()
+        return client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.clients, name)
+
+
+@pytest.mark.parametrize("kind", ["client", "all", "disabled"])
+async def test_what_is_revoked_while_a_token_is_issued_covers_that_token(everywhere: OAuthServer, kind: str):
+    client, resource_server = await everywhere.a_confidential_client(), await everywhere.a_resource_server()
+
+    async def happens() -> None:
+        if kind == "disabled":
+            event = everywhere.event(EventType.CLIENT_DISABLED)
+            await everywhere.stores.clients.set_enabled(client.id, False, at=everywhere.clock(), event=event)
+        else:
+            await everywhere.revoke(kind, client.id if kind == "client" else "")
+
+    interrupted = Interrupted(everywhere.stores.clients, happens)
+    answer = await (await everywhere.restarted(clients=interrupted)).token(client)
+    if kind == "all":  # revoked before the issuer's version was read: the token is of the time after
+        assert claims_of(answer)["rv"] == "0.0.1"
+        await everywhere.revoke("all")
+    assert await everywhere.introspect(resource_server, answer.json()["access_token"]) == {"active": False}
 
 
 # -- what is asked for ----------------------------------------------------------------------------

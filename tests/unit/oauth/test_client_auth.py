@@ -110,7 +110,9 @@ async def test_a_wrong_secret_by_the_wrong_method_learns_nothing():
 
 
 async def test_a_confidential_client_cannot_pose_as_a_public_one():
-    assert isinstance(await refusal(a_client(), client_id="app"), InvalidClient)
+    refused = await refusal(a_client(), client_id="app")
+    assert isinstance(refused, InvalidClient)
+    assert "client_secret_basic" not in refused.description
     assert isinstance(await refusal(a_client(secrets=()), client_id="app"), InvalidClient)
 
 
