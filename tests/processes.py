@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.servers import die_with_parent, free_port
+from tests.server_process import die_with_parent
+from tests.servers import free_port
 
 START_SECONDS = 30.0
 ROOT = Path(__file__).parents[1]

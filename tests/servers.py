@@ -8,7 +8,6 @@ private temporary directory, and listens on a free port of 127.0.0.1.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import importlib.util
 import os
 import pwd
@@ -16,18 +15,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import psutil
-
-START_SECONDS = 30.0
-_PR_SET_PDEATHSIG = 1
+from tests.server_process import Process, as_user
 
 
 def package_directory(name: str) -> Path:
@@ -42,68 +36,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def die_with_parent() -> None:
-    """In the child: on Linux the kernel stops it when the process that started it is gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-class Process:
-    """A server as a child process in its own session, so that Ctrl-C reaches only the tests."""
-
-    def __init__(self, command: Sequence[str], *, ready: Callable[[], bool], log: Path,
-                 user: int | None = None) -> None:
-        self.command, self.ready, self.log, self.user = list(command), ready, log, user
-        self._child: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._child is not None, "not started"
-        return self._child.pid
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=die_with_parent, cwd=self.log.parent, **_as_user(self.user))
-        deadline = time.monotonic() + START_SECONDS
-        while not self.ready():
-            if self._child.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.command[0]} did not start:\n{self.log.read_text()[-2000:]}")
-            time.sleep(0.02)
-
-    def stop(self, how: signal.Signals) -> None:
-        """Send `how`, wait until the process is gone; one that hangs is killed. Idempotent."""
-        if self._child is None:
-            return
-        self.resume()
-        self._child.send_signal(how)
-        try:
-            self._child.wait(20)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._child = None
-
-    def pause(self) -> None:
-        """Freeze the process and its children: connections stay open and nothing answers."""
-        self._signal_all(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal_all(signal.SIGCONT)
-
-    def _signal_all(self, which: signal.Signals) -> None:
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            for each in [process, *process.children(recursive=True)]:
-                with suppress(psutil.NoSuchProcess):
-                    each.send_signal(which)
-
-
-def _as_user(user: int | None) -> dict[str, Any]:
-    return {} if user is None else {"user": user, "group": pwd.getpwuid(user).pw_gid, "extra_groups": []}
 
 
 class Server:
@@ -186,11 +118,11 @@ class PostgresServer(Server):
 
     def _ready(self) -> bool:
         command = [str(self.binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        return subprocess.run(command, check=False, **_as_user(self.user)).returncode == 0
+        return subprocess.run(command, check=False, **as_user(self.user)).returncode == 0
 
     def _run(self, program: str, *arguments: str) -> str:
-        done = subprocess.run([str(self.binaries / program), *arguments], check=False, capture_output=True, text=True,
-                              cwd=self.directory, **_as_user(self.user))
+        done: subprocess.CompletedProcess[str] = subprocess.run([str(self.binaries / program), *arguments], check=False, capture_output=True, text=True,
+                              cwd=self.directory, **as_user(self.user))
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.strip()}")
         return done.stdout
@@ -218,7 +150,7 @@ def _reachable_binaries(directory: Path, user: int | None) -> Path:
 def _can_run(program: Path, user: int) -> bool:
     try:
         return subprocess.run([str(program), "--version"], check=False, capture_output=True, cwd="/",
-                              **_as_user(user)).returncode == 0
+                              **as_user(user)).returncode == 0
     except PermissionError:
         return False
 

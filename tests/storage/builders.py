@@ -31,7 +31,8 @@ def digest(text: str) -> bytes:
 
 
 def an_event(**changes: Any) -> AuditEvent:
-    return AuditEvent(**{"id": uuid7(NOW + number()), "at": NOW, "type": "test.happened", "actor": "system"} | changes)
+    values: dict[str, Any] = {"id": uuid7(NOW + number()), "at": NOW, "type": "test.happened", "actor": "system"}
+    return AuditEvent(**values | changes)
 
 
 def a_client(**changes: Any) -> Client:
@@ -43,7 +44,8 @@ def a_client(**changes: Any) -> Client:
 
 
 def a_secret(**changes: Any) -> ClientSecret:
-    return ClientSecret(**{"id": uuid7(NOW + number()), "sha256": digest("secret"), "created_at": NOW} | changes)
+    values: dict[str, Any] = {"id": uuid7(NOW + number()), "sha256": digest("secret"), "created_at": NOW}
+    return ClientSecret(**values | changes)
 
 
 def a_user(**changes: Any) -> User:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from authserver.model.client import Client
 from authserver.model.page import PageRequest
 from authserver.storage.cached import CachedClients
-from authserver.storage.interface import AlreadyExists, ClientLookup
+from authserver.storage.interface import AlreadyExists, AuditFilter, ClientLookup
 from tests.conftest import Stores
 from tests.storage.builders import NOW, a_client, a_secret, an_event, digest
 from tests.storage.conftest import World
@@ -125,7 +126,7 @@ async def test_every_change_moves_the_configuration_version_on(stores: Stores) -
                    lambda: stores.clients.remove(client.id, at=NOW, event=an_event())):
         await change()
         seen.append(await stores.maintenance.config_version())
-    assert all(later > earlier for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(seen))
 
 
 async def known(stores: Stores, client_id: str) -> Client:
@@ -135,6 +136,4 @@ async def known(stores: Stores, client_id: str) -> Client:
 
 
 async def types_of_audit(stores: Stores) -> list[str]:
-    from authserver.storage.interface import AuditFilter
-
     return [event.type for event in (await stores.audit.list(PageRequest(), AuditFilter())).items]

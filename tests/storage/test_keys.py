@@ -45,7 +45,7 @@ async def test_an_activation_that_came_second_changes_nothing(stores: Stores) ->
     assert await states(stores) == {"a": "active", "b": "announced"}
 
 
-async def test_an_emergency_revokes_the_active_and_the_announced_key_and_signs_with_another_at_once(stores: Stores) -> None:
+async def test_an_emergency_revokes_the_active_and_the_announced_key_and_signs_with_another(stores: Stores) -> None:
     keys = stores.keys
     assert await keys.replace_now(a_key(kid="a"), instead_of=None, at=NOW, reason="", event=an_event())
     assert await keys.add_announced(a_key(kid="waiting"), event=an_event())

@@ -67,7 +67,7 @@ async def test_the_tables_module_and_the_migrations_agree(database: Database) ->
         assert await connection.run_sync(differences) == []
 
 
-async def test_the_head_is_the_newest_revision() -> None:
+def test_the_head_is_the_newest_revision() -> None:
     names = sorted(path.name for path in Path("migrations/versions").glob("*.py"))
     assert names[-1].startswith(schema_head())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 from sqlalchemy import text
 
@@ -11,10 +13,12 @@ from authserver.storage.interface import Housekeeping
 from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import open_database
 from authserver.storage.sql.partitions import WEEK, Week, create_partitions
+from tests.conftest import stores_of
 from tests.storage.builders import NOW, an_event
 from tests.storage.conftest import World
 
 KEEP = Housekeeping(token_ttl=5 * MINUTE, keep_dead=7 * DAY, keep_audit=30 * DAY)
+TABLES = ("sessions", "families", "revoked_tokens", "throttle")
 OVER = NOW + DAY + KEEP.keep_dead + 1
 
 
@@ -33,7 +37,7 @@ async def test_what_is_alive_or_only_just_dead_is_kept(world: World) -> None:
     await world.revoke("jti", "t", expires_at=NOW + HOUR)
     await world.stores.throttle.admit(b"b", burst=1, interval=HOUR, now=NOW)
     await purge(world, NOW + 10)
-    assert [await rows(world, table) for table in ("sessions", "families", "revoked_tokens", "throttle")] == [2, 2, 1, 1]
+    assert [await rows(world, table) for table in TABLES] == [2, 2, 1, 1]
 
 
 async def test_what_is_over_goes_and_the_outbox_stays(world: World) -> None:
@@ -46,7 +50,7 @@ async def test_what_is_over_goes_and_the_outbox_stays(world: World) -> None:
         await move_to_default(world)
     done = await purge(world, OVER)
     assert done == {"sessions": 2, "families": 1, "revoked_tokens": 1, "audit": 0, "throttle": 1}
-    assert [await rows(world, table) for table in ("sessions", "families", "revoked_tokens", "throttle")] == [0] * 4
+    assert [await rows(world, table) for table in TABLES] == [0] * 4
     assert len(await world.outbox()) >= entries
 
 
@@ -134,9 +138,7 @@ async def test_dropping_gives_up_soon_when_the_table_is_busy(postgres_world: Wor
 
 
 @pytest.fixture
-async def postgres_world(postgres_url: str):  # type: ignore[no-untyped-def]
-    from tests.conftest import stores_of
-
+async def postgres_world(postgres_url: str) -> AsyncIterator[World]:
     database = open_database(postgres_url, pool_size=4)
     await database.start()
     world = World(stores_of(database), database)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import text
 
 from authserver.model.page import PageRequest
 from authserver.storage.interface import AuditFilter, Rotated
-from authserver.storage.sql import Database
+from authserver.storage.sql import Database, rows, tables
 from tests.storage.builders import NOW, a_family, a_key, a_session, an_event, digest
 from tests.storage.conftest import World
 
@@ -50,7 +51,7 @@ async def test_of_rotations_racing_a_revocation_none_comes_after_it(world: World
     secrets = [f"s{step}" for step in range(40)]
 
     async def rotate_on() -> None:
-        for current, following in zip(secrets, secrets[1:], strict=False):
+        for current, following in pairwise(secrets):
             await world.rotate(family, current, following)
 
     runner = asyncio.create_task(rotate_on())
@@ -168,8 +169,6 @@ async def test_an_end_of_a_session_waits_for_a_family_that_is_being_opened_and_e
     lock = "" if world.database.dialect == "sqlite" else " FOR SHARE"
     async with world.database.transaction() as connection:
         await connection.execute(text(f"SELECT id FROM sessions WHERE id = :id{lock}"), {"id": session.id})
-        from authserver.storage.sql import rows, tables
-
         await connection.execute(tables.families.insert(), rows.as_values(family, tables.families))
         ending = asyncio.ensure_future(world.stores.sessions.end(session.id, at=NOW, reason="x", event=an_event()))
         await asyncio.sleep(0.15)

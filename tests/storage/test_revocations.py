@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from authserver.model.grant import Versions
@@ -23,7 +25,7 @@ async def test_a_token_is_alive_until_something_denies_it(world: World) -> None:
 @pytest.mark.parametrize(("fact", "reason"), [
     ({"kid": "unknown"}, "kid"), ({"family_id": "unknown"}, "session"), ({"subject": "unknown"}, "subject"),
     ({"client_id": "unknown"}, "client")])
-async def test_what_is_unknown_is_dead(world: World, fact: dict[str, str], reason: str) -> None:
+async def test_what_is_unknown_is_dead(world: World, fact: dict[str, Any], reason: str) -> None:
     assert await world.state(world.facts(**fact)) == reason
 
 

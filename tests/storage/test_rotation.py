@@ -101,7 +101,8 @@ async def test_a_family_whose_session_ended_says_so(world: World) -> None:
 
 
 @pytest.mark.parametrize("deadline", [{"idle_until": NOW + 100}, {"abs_until": NOW + 100}])
-async def test_an_expired_family_says_so_and_old_secrets_no_longer_matter(world: World, deadline: dict[str, int]) -> None:
+async def test_an_expired_family_says_so_and_old_secrets_no_longer_matter(
+        world: World, deadline: dict[str, int]) -> None:
     _, family = await world.login(**deadline)
     assert reason(await world.rotate(family, "s0", "s1", now=NOW + 100)) == "expired"
     assert reason(await world.rotate(family, "stale", "s1", now=NOW + 100)) == "expired"

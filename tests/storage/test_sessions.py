@@ -115,7 +115,8 @@ async def test_a_family_opens_under_a_living_session_only(world: World) -> None:
     assert await world.is_alive(await world.family_of(session))
     stores = world.stores
     refused = [a_family(a_session(world.user), world.client), a_family(session, a_client()),
-               a_family(session, world.client, user_id=a_user().id), a_family(session, world.client, created_at=NOW + DAY)]
+               a_family(session, world.client, user_id=a_user().id),
+               a_family(session, world.client, created_at=NOW + DAY)]
     await stores.sessions.end(session.id, at=LATER, reason="logout", event=an_event())
     for family in (*refused, a_family(session, world.client)):
         assert await stores.sessions.add_family(family, event=an_event(type="family.opened")) is None

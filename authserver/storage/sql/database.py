@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -58,13 +59,15 @@ class Database(ABC):
         """Run in autocommit on the driver's connection, with the driver's exceptions."""
 
     async def hot(self, statement: HotStatement, **values: Any) -> Sequence[Sequence[Any]]:
-        """The rows of a hot statement; tried once more on a fresh connection, which every hot statement allows."""
+        """The rows of a hot statement; tried again on another connection, which every hot statement allows."""
         with translated():
-            try:
-                return await self.fetch_hot(statement, values)
-            except Exception as error:
-                if not is_worth_another_try(error):
-                    raise
+            for _ in range(ATTEMPTS - 1):
+                try:
+                    return await self.fetch_hot(statement, values)
+                except Exception as error:
+                    if not is_worth_another_try(error):
+                        raise
+                await asyncio.sleep(0)    # lets the loop see which other connections the server has closed
             return await self.fetch_hot(statement, values)
 
     async def read(self, work: Work[T]) -> T:

@@ -9,6 +9,7 @@ from authserver.storage.sql.schema import migrate
 from authserver.storage.sql.sqlite import SqliteDatabase
 from authserver.storage.sql.urls import database_url
 
+
 def open_database(url: str, *, pool_size: int = 8, now: Clock | None = None) -> Database:
     """A database that is not started yet: `await start()` connects, `await close()` ends it.
 

@@ -24,6 +24,11 @@ SQLITE_UNAVAILABLE = frozenset({
 SQLITE_UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 
 
+BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""asyncpg's own: the connection is closed, or the server's farewell lies unread in it."""
+DRIVER_ERRORS = (asyncpg.PostgresError, *BROKEN, sqlite3.Error, OSError)
+
+
 class TryAgain(Exception):
     """PostgreSQL chose this transaction as the victim of a deadlock; nothing was changed."""
 
@@ -33,7 +38,7 @@ def translated() -> Iterator[None]:
     """Raise AlreadyExists, StorageUnavailable or TryAgain for what they stand for; anything else is a bug."""
     try:
         yield
-    except (exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError) as error:
+    except (exc.SQLAlchemyError, *DRIVER_ERRORS) as error:
         meaning = meaning_of(error)
         if meaning is None:
             raise
@@ -51,7 +56,7 @@ def meaning_of(error: BaseException) -> Exception | None:
         return _of_sqlite(original)
     if isinstance(original, OSError):
         return StorageUnavailable("the database cannot be reached")
-    if isinstance(original, asyncpg.InterfaceError):
+    if isinstance(original, BROKEN):
         return StorageUnavailable("the connection to the database is broken")
     return _of_state(getattr(original, "sqlstate", None))
 
@@ -60,7 +65,7 @@ def _original(error: BaseException) -> BaseException:
     """SQLAlchemy wraps its adapter's exception, whose cause is the driver's."""
     while isinstance(error, exc.DBAPIError) and error.orig is not None:
         error = error.orig
-    if isinstance(error.__cause__, (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError)):
+    if isinstance(error.__cause__, DRIVER_ERRORS):
         return error.__cause__
     return error
 

@@ -24,7 +24,7 @@ SERVER_SETTINGS = {"application_name": "authserver", "jit": "off", "timezone": "
 """Generic plans: planning a look-up in partitioned tables anew costs the server several times its execution."""
 
 
-def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None = COMMAND_TIMEOUT) -> AsyncEngine:
+def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None) -> AsyncEngine:
     return create_async_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT,
         connect_args={"timeout": CONNECT_TIMEOUT, "command_timeout": command_timeout,
@@ -42,7 +42,7 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: URL, *, pool_size: int, now: Clock) -> None:
         super().__init__(url, now=now)
-        self._engine = postgres_engine(url, pool_size=pool_size)
+        self._engine = postgres_engine(url, pool_size=pool_size, command_timeout=COMMAND_TIMEOUT)
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
         event.listen(self._engine.sync_engine, "checkout", refuse_closed)
 

@@ -1,0 +1,129 @@
+"""URLs, the memory database, hot statements, and what PostgreSQL makes of a rotation."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.dialects.sqlite.aiosqlite import dialect as aiosqlite_dialect
+
+from authserver.storage.interface import StorageUnavailable
+from authserver.storage.sql import SqlMaintenance, UnsafeDatabase, families, migrate, open_database, sqlite
+from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.urls import database_url
+from tests.conftest import stores_of
+from tests.storage.builders import NOW
+from tests.storage.conftest import World
+
+
+@pytest.mark.parametrize(("url", "driver"), [
+    ("sqlite:///x.db", "sqlite+aiosqlite"), ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite"),
+    ("postgresql://u:p@h/d", "postgresql+asyncpg"), ("postgres://h/d", "postgresql+asyncpg"),
+    ("postgresql+asyncpg://h/d", "postgresql+asyncpg")])
+def test_urls_name_their_database_with_or_without_our_driver(url: str, driver: str) -> None:
+    assert database_url(url).drivername == driver
+
+
+@pytest.mark.parametrize("url", ["", "mysql://u:secret@h/d", "postgresql+psycopg2://u:secret@h/d", "secret", "sqlite"])
+def test_other_urls_are_refused_without_repeating_their_password(url: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        open_database(url)
+    assert "secret" not in str(refusal.value)
+
+
+async def test_memory_is_a_database_of_its_own_that_is_gone_when_closed() -> None:
+    first, second = open_database("sqlite://"), open_database("sqlite+aiosqlite:///:memory:")
+    for database in (first, second):
+        await database.start()
+        assert await SqlMaintenance(database).schema_state() == "current"
+    world = World(stores_of(first), first)
+    await world.populate()
+    assert await stores_of(second).users.get(world.user.id) is None
+    exists = Path(str(first.url.database)).exists
+    assert exists()
+    for database in (first, second):
+        await database.close()
+    assert not exists()
+    assert await migrate("sqlite://") == []
+
+
+def test_a_hot_statement_is_compiled_for_each_database_with_its_parameters_in_order() -> None:
+    statement = HotStatement("SELECT :b, :a, :b", a=int, b=str)
+    postgres = statement.compiled(asyncpg_dialect())  # type: ignore[no-untyped-call]
+    assert (postgres.sql, postgres.order) == ("SELECT $1::VARCHAR, $2::BIGINT, $1::VARCHAR", ("b", "a"))
+    lite = statement.compiled(aiosqlite_dialect())
+    assert (lite.sql, lite.order) == ("SELECT ?, ?, ?", ("b", "a", "b"))
+    assert lite.arguments({"a": 1, "b": "x"}) == ["x", 1, "x"]
+
+
+async def test_every_hot_statement_of_the_package_runs_on_the_drivers_connection(world: World) -> None:
+    assert abs(await world.stores.maintenance.now() - NOW) < 600_000
+    await world.stores.maintenance.ping()
+    assert await world.database.hot(families.GET, family="none") == []
+
+
+async def test_a_mistake_in_a_statement_is_a_bug_and_not_an_outage(world: World) -> None:
+    with pytest.raises(Exception) as failure:
+        await world.database.hot(HotStatement("SELECT nonsense FROM nowhere"))
+    assert not isinstance(failure.value, StorageUnavailable)
+
+
+async def test_rotations_are_hot_updates_that_touch_no_index(postgres_url: str) -> None:
+    database = open_database(postgres_url, pool_size=2)
+    await database.start()
+    world = World(stores_of(database), database)
+    await world.populate()
+    _, family = await world.login()
+    for step in range(50):
+        await world.rotate(family, f"s{step}", f"s{step + 1}", now=NOW + step)
+    for _ in range(50):
+        await world.sql("SELECT pg_stat_clear_snapshot()")
+        updated = (await world.sql("SELECT sum(n_tup_upd) AS all, sum(n_tup_hot_upd) AS hot FROM pg_stat_user_tables"
+                                   " WHERE relname LIKE 'families%'"))[0]
+        if updated.all == 50:
+            break
+        await asyncio.sleep(0.1)
+    assert (updated.all, updated.hot) == (50, 50)
+    await database.close()
+
+
+async def test_a_look_up_reads_one_partition_and_scans_none(postgres_url: str) -> None:
+    database = open_database(postgres_url, pool_size=1)
+    await database.start()
+    world = World(stores_of(database), database)
+    await world.populate()
+    _, family = await world.login()
+    await world.sql("SET enable_seqscan = off")
+    async with database.connection() as connection:
+        await connection.execute(text("SET enable_seqscan = off"))
+        await connection.execute(text("PREPARE look(text) AS SELECT * FROM families WHERE id = $1"))
+        plan = "\n".join((await connection.execute(text(f"EXPLAIN (ANALYZE) EXECUTE look('{family.id}')"))).scalars())
+    assert "Subplans Removed" in plan
+    assert plan.count("Index Scan") == 1
+    await database.close()
+
+
+async def test_a_returning_that_lies_is_refused_at_start(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lies(connection: object) -> None:
+        raise UnsafeDatabase("answers wrongly in RETURNING")
+
+    monkeypatch.setattr(sqlite, "check_returning", lies)
+    database = open_database(sqlite_url)
+    with pytest.raises(UnsafeDatabase, match="RETURNING"):
+        await database.start()
+    await database.close()
+
+
+async def test_sqlite_keeps_commits_at_power_loss_and_enforces_foreign_keys(sqlite_url: str) -> None:
+    database = open_database(sqlite_url)
+    await database.start()
+    async with database.transaction() as connection:
+        values = [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+                  for name in ("journal_mode", "synchronous", "foreign_keys")]
+    assert values == ["wal", 2, 1]
+    async with database.connection() as connection:
+        assert (await connection.exec_driver_sql("PRAGMA query_only")).scalar_one() == 1
+    await database.close()
