@@ -9,6 +9,7 @@ nothing of the others and `authserver --help` answers at once.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -60,6 +61,9 @@ def build(only: str | None = None) -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `authserver` and `python -m authserver`; leaves by SystemExit with 0, 1 or 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show stops nothing
     asked = list(sys.argv[1:] if arguments is None else arguments)
     build(asked[0] if asked else None)(args=asked, prog_name="authserver")
 

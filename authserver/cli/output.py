@@ -35,8 +35,14 @@ def note(message: str) -> None:
     typer.echo(printable(message), err=True)
 
 
-def print_json(document: object) -> None:
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+def print_json(document: object, *, indent: int | None = 2) -> None:
+    """Readable where standard output can show it, escaped where it cannot (another encoding, half a surrogate pair)."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=indent)
+    typer.echo(text)
 
 
 def print_record(record: Row) -> None:

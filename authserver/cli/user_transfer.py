@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TextIO
 
-import typer
-
 from authserver.accounts.password_rules import check_new_password
 from authserver.accounts.usernames import username_key
+from authserver.cli.output import print_json
 from authserver.cli.runtime import every
 from authserver.cli.user_files import UserLine, read_users
 from authserver.model.audit import Caller
@@ -107,7 +105,7 @@ async def export_all(services: Services, *, with_hashes: bool) -> None:
         }
         if with_hashes and user.password_hash is not None:
             record["password_hash"] = user.password_hash
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        print_json(record, indent=None)
 
 
 class _Advance:

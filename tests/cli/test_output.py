@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import typer
 
-from authserver.cli.output import cell, confirm, fail, print_table, printable
+from authserver.cli.output import cell, confirm, fail, print_json, print_table, printable
+from tests.cli.conftest import Desk
 
 
 def test_control_characters_are_shown_instead_of_obeyed() -> None:
@@ -46,3 +52,27 @@ def test_a_script_is_not_left_waiting_for_an_answer(monkeypatch: pytest.MonkeyPa
         confirm("Remove ada?", yes=False)
     assert stop.value.exit_code == 2
     confirm("Remove ada?", yes=True)
+
+
+def test_json_is_printed_whatever_the_terminal_can_show(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    print_json({"name": "Zoë"})
+    print_json({"name": "half a pair: \ud800"})
+    readable, escaped = capsys.readouterr().out.split("}\n{")
+    assert "Zoë" in readable
+    assert "\\ud800" in escaped
+
+
+def test_a_name_that_the_terminal_cannot_show_stops_no_command(cli: Desk) -> None:
+    cli("users", "add", "Łukasz", "--no-password")
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    for flags in ([], ["--json"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "authserver", "users", "list", *flags],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "\\u0141ukasz" in ran.stdout
