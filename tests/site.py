@@ -124,9 +124,14 @@ class Site:
         now = self.services.now()
         kept = (ClientSecret(id=uuid7(now), sha256=digest, created_at=now),) if secret else ()
         settled: dict[str, Any] = {
-            "id": f"client-{number}", "name": f"Client {number}", "secrets": kept, "created_at": now, "updated_at": now,
+            "id": f"client-{number}",
+            "name": f"Client {number}",
+            "secrets": kept,
+            "created_at": now,
+            "updated_at": now,
             "auth_method": "client_secret_basic" if secret else "none",
-            "grant_types": ("client_credentials",) if secret else ("refresh_token",), **fields,
+            "grant_types": ("client_credentials",) if secret else ("refresh_token",),
+            **fields,
         }
         record = Client(**settled)
         await self.services.clients.add(record, event=_event(self.services, "client.created"))
@@ -150,7 +155,8 @@ class Site:
 
     async def own_token(self, client: Party, on: int = 0, **form: str) -> dict[str, Any]:
         response = await self.instances[on].http.post(
-            "/token", data={"grant_type": "client_credentials", **form}, auth=client.auth)
+            "/token", data={"grant_type": "client_credentials", **form}, auth=client.auth
+        )
         assert response.status_code == 200, response.text
         return dict(response.json())
 
@@ -160,8 +166,9 @@ class Site:
         return {"Authorization": f"Bearer {(await self.own_token(party))['access_token']}"}
 
     async def log_in(self, user: User, client: Party, *, mode: str = "token", on: int = 0) -> LogIn:
-        response = await self.instances[on].http.post("/login", json={
-            "username": user.username, "password": PASSWORD, "client_id": client.id, "mode": mode})
+        response = await self.instances[on].http.post(
+            "/login", json={"username": user.username, "password": PASSWORD, "client_id": client.id, "mode": mode}
+        )
         assert response.status_code == 200, response.text
         body = response.json()
         if mode == "token":
@@ -170,9 +177,14 @@ class Site:
 
     async def refresh(self, login: LogIn, on: int = 0) -> httpx.Response:
         """Trades the refresh token; a success replaces the tokens of `login`."""
-        response = await self.instances[on].http.post("/token", data={
-            "grant_type": "refresh_token", "refresh_token": login.tokens["refresh_token"],
-            "client_id": login.client.id})
+        response = await self.instances[on].http.post(
+            "/token",
+            data={
+                "grant_type": "refresh_token",
+                "refresh_token": login.tokens["refresh_token"],
+                "client_id": login.client.id,
+            },
+        )
         if response.status_code == 200:
             login.tokens = response.json()
         return response
@@ -237,18 +249,40 @@ async def open_site(database_url: str, keys_dir: Path, *, instances: int = 1, **
     """Running instances over one migrated database."""
     await seed_key(database_url, keys_dir)
     # Never a rotation by schedule: the seeded key is old.
-    settings = Settings(issuer=ISSUER, database_url=database_url, keys_dir=keys_dir, key_rotation_interval="36500d",
-                        password_threads=1, **options)
+    settings = Settings(
+        issuer=ISSUER,
+        database_url=database_url,
+        keys_dir=keys_dir,
+        key_rotation_interval="36500d",
+        password_threads=1,
+        **options,
+    )
     async with AsyncExitStack() as stack:
         site = Site([])
         for _ in range(instances):
             services = await stack.enter_async_context(running(settings))
-            http = await stack.enter_async_context(httpx.AsyncClient(
-                transport=httpx.ASGITransport(edge(settings, services), client=("192.0.2.7", 40000)), base_url=ISSUER))
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(
+                    transport=httpx.ASGITransport(edge(settings, services), client=("192.0.2.7", 40000)),
+                    base_url=ISSUER,
+                )
+            )
             site.instances.append(Instance(services, http))
         yield site
         await asyncio.sleep(0)
 
 
-__all__ = ["API", "ISSUER", "PASSWORD", "Instance", "LogIn", "MasterKey", "Party", "Site", "claims_of", "make_keys_dir",
-           "open_site", "session_cookie"]
+__all__ = [
+    "API",
+    "ISSUER",
+    "PASSWORD",
+    "Instance",
+    "LogIn",
+    "MasterKey",
+    "Party",
+    "Site",
+    "claims_of",
+    "make_keys_dir",
+    "open_site",
+    "session_cookie",
+]

@@ -92,8 +92,9 @@ async def test_pages_of_the_audit_log_run_from_new_to_old(site: Site, admin: dic
     for number in range(5):
         await site.user(f"person-{number}")
     first = (await site.http.get("/admin/audit?type=user.created&limit=3", headers=admin)).json()
-    rest = (await site.http.get(
-        f"/admin/audit?type=user.created&limit=3&cursor={first['next_cursor']}", headers=admin)).json()
+    rest = (
+        await site.http.get(f"/admin/audit?type=user.created&limit=3&cursor={first['next_cursor']}", headers=admin)
+    ).json()
     ids = [event["id"] for event in (*first["items"], *rest["items"])]
     assert len(ids) == 5
     assert ids == sorted(ids, reverse=True)

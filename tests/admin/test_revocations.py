@@ -101,9 +101,7 @@ async def test_a_second_revocation_of_many_ends_only_what_began_since(
     ],
 )
 @pytest.mark.parametrize("query", ["", "?dry_run=true"])
-async def test_an_unknown_target_is_404(
-    site: Site, admin: dict[str, str], body: dict[str, object], query: str
-) -> None:
+async def test_an_unknown_target_is_404(site: Site, admin: dict[str, str], body: dict[str, object], query: str) -> None:
     response = await revoke(site, admin, query, **body)
     assert response.status_code == 404
     assert response.json()["error"] == "not_found"

@@ -164,7 +164,12 @@ async def test_each_change_is_in_the_audit_log_under_its_author(site: Site, admi
     await site.http.delete(path, headers=admin)
     events = (await site.http.get(f"/admin/audit?user_id={user['user_id']}", headers=admin)).json()["items"]
     assert [event["type"] for event in events] == [
-        "user.removed", "user.enabled", "user.disabled", "user.password_set", "user.created"]
+        "user.removed",
+        "user.enabled",
+        "user.disabled",
+        "user.password_set",
+        "user.created",
+    ]
     assert {event["actor"] for event in events} == {"client:client-1"}
     assert {event["address"] for event in events} == {"192.0.2.7"}
     assert all(event["request_id"] for event in events)

@@ -26,8 +26,9 @@ async def test_a_cookie_gives_no_authority_across_sites_or_at_home(site: Site) -
 
 
 async def test_no_web_origin_is_invited_by_a_preflight(site: Site) -> None:
-    response = await site.http.options("/admin/users", headers={
-        "Origin": "https://evil.example", "Access-Control-Request-Method": "POST"})
+    response = await site.http.options(
+        "/admin/users", headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    )
     assert response.status_code == 405
     assert "access-control-allow-origin" not in response.headers
 
@@ -85,9 +86,17 @@ async def test_nobody_can_read_a_secret_or_a_hash(site: Site) -> None:
     await site.log_in(user, await site.app())
     made = (await site.http.post("/admin/clients", json={"name": "Reports"}, headers=admin)).json()
     await site.http.post("/admin/keys/rotate", json={"now": True}, headers=admin)
-    secrets = [PASSWORD, made["client_secret"], party.secret or "", "argon2", "BEGIN", "private", "sha256", "hash\""]
-    for path in ("users", "clients", "sessions", "keys", "revocations", "audit", f"users/{user.id}",
-                 f"clients/{party.id}"):
+    secrets = [PASSWORD, made["client_secret"], party.secret or "", "argon2", "BEGIN", "private", "sha256", 'hash"']
+    for path in (
+        "users",
+        "clients",
+        "sessions",
+        "keys",
+        "revocations",
+        "audit",
+        f"users/{user.id}",
+        f"clients/{party.id}",
+    ):
         answer = (await site.http.get(f"/admin/{path}", headers=admin)).text
         assert not [secret for secret in secrets if secret in answer], path
 
@@ -207,12 +216,16 @@ async def test_when_the_audit_log_cannot_be_written_nothing_changes(site: Site, 
 
 
 @pytest.mark.parametrize("path", ["/admin/users", "/admin/clients", "/admin/sessions", "/admin/audit"])
-@pytest.mark.parametrize("injected", ["' OR '1'='1", "\" OR \"\"=\"", "1; DROP TABLE users", "../../etc/passwd"])
+@pytest.mark.parametrize("injected", ["' OR '1'='1", '" OR ""="', "1; DROP TABLE users", "../../etc/passwd"])
 async def test_sql_in_a_filter_finds_nothing(site: Site, path: str, injected: str) -> None:
     admin = await site.admin()
     await site.user()
-    name = {"/admin/users": "query", "/admin/clients": "query", "/admin/sessions": "client_id",
-            "/admin/audit": "client_id"}[path]
+    name = {
+        "/admin/users": "query",
+        "/admin/clients": "query",
+        "/admin/sessions": "client_id",
+        "/admin/audit": "client_id",
+    }[path]
     response = await site.http.get(path, params={name: injected}, headers=admin)
     assert response.status_code == 200
     assert response.json()["items"] == []

@@ -79,7 +79,7 @@ class World:
         return statuses == {200}
 
     async def _of_the_browser(self) -> set[str]:
-        """"browser": the session itself; "proxy": what forward-auth makes of it."""
+        """ "browser": the session itself; "proxy": what forward-auth makes of it."""
         http = self.site.instances[UNTOLD].http
         paths = {"browser": "/session", "proxy": "/forward-auth"}
         answers = {name: await http.get(path, headers=self.browser.cookie_header) for name, path in paths.items()}
@@ -110,9 +110,17 @@ async def world(site: Site) -> World:
     one = await site.log_in(ada, app)
     listed = (await site.http.get("/admin/sessions", headers=admin)).json()["items"]
     made = World(
-        site, admin, one, twin=await site.log_in(ada, app), elsewhere=await site.log_in(ada, other),
-        browser=await site.log_in(ada, app, mode="session"), neighbour=await site.log_in(bob, app), program=program,
-        program_token=(await site.own_token(program))["access_token"], session_id=listed[0]["session_id"])
+        site,
+        admin,
+        one,
+        twin=await site.log_in(ada, app),
+        elsewhere=await site.log_in(ada, other),
+        browser=await site.log_in(ada, app, mode="session"),
+        neighbour=await site.log_in(bob, app),
+        program=program,
+        program_token=(await site.own_token(program))["access_token"],
+        session_id=listed[0]["session_id"],
+    )
     assert await made.alive() == EVERYBODY, "asked first, so that whatever can be cached is cached"
     return made
 
@@ -145,11 +153,19 @@ LEVELS = [
     level("refresh token", lambda w: {"token": w.one.tokens["refresh_token"]}, {"one"}, {"one"}),
     level("family", lambda w: {"family_id": w.one.claims["sid"]}, {"one"}, {"one"}),
     level("session", lambda w: {"session_id": w.session_id}, {"one"}, {"one"}),
-    level("user", lambda w: {"user_id": w.one.user.id}, {"one", "twin", "elsewhere", "browser", "proxy"},
-          {"one", "twin", "elsewhere"}),
+    level(
+        "user",
+        lambda w: {"user_id": w.one.user.id},
+        {"one", "twin", "elsewhere", "browser", "proxy"},
+        {"one", "twin", "elsewhere"},
+    ),
     # The session itself is the user's; what forward-auth hands on was issued to the client.
-    level("client", lambda w: {"client_id": w.one.client.id}, {"one", "twin", "neighbour", "proxy"},
-          {"one", "twin", "neighbour"}),
+    level(
+        "client",
+        lambda w: {"client_id": w.one.client.id},
+        {"one", "twin", "neighbour", "proxy"},
+        {"one", "twin", "neighbour"},
+    ),
     level("kid", lambda w: {"kid": kid_of(w)}, LOG_INS | {"program"}, set()),
     level("all", lambda w: {"all": True}, EVERYBODY, LOG_INS),
 ]
@@ -262,8 +278,10 @@ def _family(world: World) -> list[RevocationTarget]:
 
 @pytest.mark.parametrize(
     ("prove", "targets", "index"),
-    [*((_by_client_credentials, _client, index) for index in range(2)),
-     *((_by_refresh, _family, index) for index in range(5))],
+    [
+        *((_by_client_credentials, _client, index) for index in range(2)),
+        *((_by_refresh, _family, index) for index in range(5)),
+    ],
 )
 async def test_a_token_minted_after_a_revocation_from_a_proof_before_it_is_dead(
     world: World,
@@ -311,7 +329,8 @@ async def test_of_log_ins_and_refreshes_that_race_a_revocation_none_escapes(worl
         return before
 
     done = await asyncio.gather(
-        revoke(), log_in_again_and_again(0), log_in_again_and_again(1), refresh_again_and_again())
+        revoke(), log_in_again_and_again(0), log_in_again_and_again(1), refresh_again_and_again()
+    )
     for position, token in enumerate(issued):
         moved_on = Versions.parse(claims_of(token)["rv"])[part] >= 1
         assert await world.site.active(token, on=UNTOLD) is moved_on

@@ -60,8 +60,14 @@ async def _crashing(site: Site, process: ServerProcess) -> Crashing:
 
 @pytest.fixture
 async def server(sqlite_url: str, keys_dir: Path, tmp_path: Path) -> AsyncIterator[Crashing]:
-    process = ServerProcess(tmp_path, issuer=ISSUER, database_url=sqlite_url, keys_dir=keys_dir, password_threads=1,
-                            key_rotation_interval="36500d")
+    process = ServerProcess(
+        tmp_path,
+        issuer=ISSUER,
+        database_url=sqlite_url,
+        keys_dir=keys_dir,
+        password_threads=1,
+        key_rotation_interval="36500d",
+    )
     try:
         async with open_site(sqlite_url, keys_dir) as site:
             crashing = await _crashing(site, process)
@@ -88,8 +94,7 @@ async def test_each_level_of_revocation_holds_after_a_kill_in_the_moment_of_its_
         server.crash()
         async with server.client() as http:
             assert not await server.active(http, tokens["access_token"]), level
-            form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"],
-                    "client_id": server.app_id}
+            form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": server.app_id}
             refreshed = await http.post("/token", data=form)
             assert refreshed.status_code == (200 if level == "access_token" else 400), level
 

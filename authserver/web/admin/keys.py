@@ -15,12 +15,15 @@ from authserver.model.key import SigningKey
 from authserver.model.revocation import RevocationOutcome, RevocationTarget
 from authserver.revocation.revoker import Revoker
 from authserver.revocation.targets import LONGEST_REASON
-from authserver.storage.interface import KeyStore
+from authserver.storage.interface import Bus, KeyStore
 from authserver.web.admin.fields import Reader, read_fields
 from authserver.web.admin.guard import KEYS, READ, AdminGuard
 from authserver.web.admin.query import Query
 from authserver.web.admin.render import answer, key_body, sequence_header
 from authserver.web.forms import read_json
+
+CONFIG_CHANNEL = "config"
+"""What every process listens to, to look at clients and keys again."""
 
 
 def _reason(field: str, value: object) -> str:
@@ -56,6 +59,7 @@ class AdminRotateEndpoint:
     keys: KeyStore
     rotate: RotateKey
     revoker: Revoker
+    bus: Bus
 
     async def post(self, request: Request) -> Response:
         """Announce the next key; `now`: it signs at once; `revoke`: the old one is withdrawn as well, with all
@@ -65,6 +69,7 @@ class AdminRotateEndpoint:
         reason = str(fields.get("reason", ""))
         if not fields.get("revoke"):
             key = await self.rotate(now=fields.get("now") is True, caller=administrator.caller, reason=reason)
+            await self.bus.publish(CONFIG_CHANNEL)
             return answer({"key": key_body(key), "sequence": None})
         if fields.get("now") is False:
             raise InvalidField("now", "cannot be false with revoke: a withdrawn key is replaced at once")
