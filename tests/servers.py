@@ -121,8 +121,9 @@ class PostgresServer(Server):
         return subprocess.run(command, check=False, **as_user(self.user)).returncode == 0
 
     def _run(self, program: str, *arguments: str) -> str:
-        done: subprocess.CompletedProcess[str] = subprocess.run([str(self.binaries / program), *arguments], check=False, capture_output=True, text=True,
-                              cwd=self.directory, **as_user(self.user))
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [str(self.binaries / program), *arguments], check=False, capture_output=True, text=True,
+            cwd=self.directory, **as_user(self.user))
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.strip()}")
         return done.stdout

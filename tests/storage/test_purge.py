@@ -118,7 +118,8 @@ async def test_a_row_of_a_week_without_partition_is_stored_and_that_week_is_left
     assert await rows(world, far.later(1).partition_of("sessions")) == 1
 
 
-@pytest.mark.parametrize("at", [0, 4 * DAY - 1, 4 * DAY, NOW, NOW + 3 * WEEK])
+@pytest.mark.parametrize("at", [0, 4 * DAY - 1, 4 * DAY, NOW, NOW + 3 * WEEK],
+                         ids=["epoch", "sunday", "monday", "now", "later"])
 def test_a_week_holds_its_own_times_and_begins_on_a_monday(at: int) -> None:
     week = Week.of(at)
     assert week.start <= at < week.start + WEEK
