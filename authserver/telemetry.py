@@ -14,10 +14,16 @@ from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Literal
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+# For tracebacks in colour structlog would import rich, if it is there: 4 MB of every worker, and ours are plain.
+_left_out = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]
+import structlog  # noqa: E402
+
+if _left_out:
+    del sys.modules["rich"]
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request being served; every log line carries it."""
