@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements.lock ./
 RUN python -m venv /app && /app/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY authserver authserver
 COPY migrations migrations
 # hatchling builds the wheel here and is not installed into /app
