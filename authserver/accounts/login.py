@@ -21,7 +21,7 @@ from authserver.model.grant import Authorization, Family, Versions
 from authserver.model.session import Session
 from authserver.sessions.birth import Begun, LogIn
 from authserver.sessions.lifecycle import Sessions
-from authserver.storage.interface import AuditStore, UserStore
+from authserver.storage.interface import AuditStore, StorageUnavailable, UserStore
 from authserver.telemetry import LOGINS
 from authserver.tokens.handles import DeviceCookies
 
@@ -93,23 +93,14 @@ class Login:
         key = username_key(attempt.username)
         password_bytes(attempt.password)
         admission = await self._admit(attempt, key, caller)
-        user = await self.users.by_username(key)
-        if not await self._is_right(attempt.password, user, admission):
-            await self._refuse("wrong", user, attempt, admission, caller)
-        assert user is not None
-        login = LogIn(
-            user=user,
-            client=attempt.client,
-            mode=attempt.mode,
-            scope=attempt.scope,
-            resources=attempt.resources,
-            amr=PASSWORD,
-        )
-        begun = await self.sessions.begin(login, caller) if user.enabled else None
+        user = await self._proven(attempt, key, admission, caller)
+        # First the old session: should anything fail from here on, nobody is left with two.
+        if attempt.mode == "session" and attempt.session_cookie is not None:
+            await self.sessions.replace(attempt.session_cookie, caller=caller.acting_as(f"user:{user.id}"))
+        begun = await self.sessions.begin(_log_in(attempt, user), caller)
         if begun is None:
-            await self._refuse("disabled or changed meanwhile", user, attempt, admission, caller)
-        await self.throttle.succeeded(admission)
-        await self._tidy(attempt, user, caller)
+            await self._refuse("changed meanwhile", user, attempt, admission, caller)
+        await self._settle(attempt, user, admission)
         LOGINS.inc("succeeded")
         return self._logged_in(user, begun)
 
@@ -128,14 +119,20 @@ class Login:
                 )
             raise
 
-    async def _is_right(self, password: str, user: User | None, admission: Admission) -> bool:
+    async def _proven(self, attempt: PasswordAttempt, key: str, admission: Admission, caller: Caller) -> User:
+        """The enabled user whose password this is."""
+        user = await self.users.by_username(key)
         try:
-            check = await self.passwords.verify(password, user.password_hash if user else None)
+            check = await self.passwords.verify(attempt.password, user.password_hash if user else None)
         except TemporarilyUnavailable:
             LOGINS.inc("overloaded")
             await self.throttle.released(admission)
             raise
-        return check.ok
+        if user is None or not check.ok:
+            await self._refuse("wrong", user, attempt, admission, caller)
+        if not user.enabled:
+            await self._refuse("disabled", user, attempt, admission, caller)
+        return user
 
     async def _refuse(
         self, why: str, user: User | None, attempt: PasswordAttempt, admission: Admission, caller: Caller
@@ -150,14 +147,14 @@ class Login:
         LOGINS.inc("failed")
         raise InvalidCredentials(detail=why)
 
-    async def _tidy(self, attempt: PasswordAttempt, user: User, caller: Caller) -> None:
-        """After success: renew a hash of older parameters, end the session that this browser had before."""
-        if user.password_hash is not None and self.passwords.needs_rehash(user.password_hash):
-            with contextlib.suppress(TemporarilyUnavailable):  # at another log-in, then
+    async def _settle(self, attempt: PasswordAttempt, user: User, admission: Admission) -> None:
+        """Give the attempt back and renew a hash of older parameters. The session stands: what fails here
+        is made up for by another log-in, and is no reason to refuse this one."""
+        with contextlib.suppress(TemporarilyUnavailable, StorageUnavailable):
+            await self.throttle.succeeded(admission)
+            if user.password_hash is not None and self.passwords.needs_rehash(user.password_hash):
                 renewed = await self.passwords.hash(attempt.password)
                 await self.users.rehash_password(user.id, user.password_hash, renewed)
-        if attempt.mode == "session" and attempt.session_cookie is not None:
-            await self.sessions.replace(attempt.session_cookie, caller=caller.acting_as(f"user:{user.id}"))
 
     def _logged_in(self, user: User, begun: Begun) -> LoggedIn:
         return LoggedIn(
@@ -170,3 +167,14 @@ class Login:
             csrf_token=begun.csrf_token,
             refresh_token=begun.refresh_token,
         )
+
+
+def _log_in(attempt: PasswordAttempt, user: User) -> LogIn:
+    return LogIn(
+        user=user,
+        client=attempt.client,
+        mode=attempt.mode,
+        scope=attempt.scope,
+        resources=attempt.resources,
+        amr=PASSWORD,
+    )

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+from authserver import telemetry
 from authserver.accounts.errors import LoginThrottled
 from authserver.clock import Clock
 from authserver.model.time import DAY, MINUTE, SECOND, Duration, Instant
@@ -30,6 +31,8 @@ IPV6_NETWORK_BITS: Final = 64
 """What one customer is given at least."""
 MAX_CLOSED: Final = 10_000
 """Closed addresses that this process remembers by itself, for when the shared cache is down."""
+
+_log = telemetry.logger("authserver.accounts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,12 @@ class LoginThrottle:
             return
         window = self.policy.address_window
         failures = await self.cache.count(f"login:failed:{admission.network}", window=window)
+        if failures == self.policy.address_limit:
+            _log.warning(
+                "too many failed log-ins from one address; if it is a proxy, set TRUSTED_PROXIES",
+                network=admission.network,
+                failures=failures,
+            )
         if failures >= self.policy.address_limit:
             self._remember_closed(admission.network, self.now() + window)
             await self.cache.set(_closed_key(admission.network), b"1", ttl=window)

@@ -50,7 +50,10 @@ class LoginEndpoint:
 
     async def _client(self, request: Request, body: LoginBody) -> Client:
         """The application that sends the password: one of our own, proven by its secret if it has one."""
-        presented = PresentedCredentials(request.headers.get("authorization"), body.client_parameters)
+        authorization = request.headers.get("authorization")
+        if body.client_id is None and authorization is None:
+            raise InvalidField("client_id", "is required")
+        presented = PresentedCredentials(authorization, body.client_parameters)
         client = await self.clients.authenticate(presented)
         if not client.first_party:
             raise UnauthorizedClient("only a first-party client may send a user's password here")

@@ -148,6 +148,16 @@ async def test_a_disabled_user_is_out_at_once(site: Site) -> None:
     assert (await browser.get("/forward-auth")).status_code == 401
 
 
+async def test_an_idle_session_is_closed_and_a_used_one_stays_open(site: Site) -> None:
+    browser = Browser(site)
+    await browser.log_in((await site.user()).username, await site.app())
+    for _ in range(3):
+        pass_time(site, 50 * MINUTE)
+        assert (await browser.get("/forward-auth")).status_code == 200
+    pass_time(site, 60 * MINUTE + 1)
+    assert (await browser.get("/forward-auth")).status_code == 401
+
+
 async def test_no_token_outlives_the_session(site: Site) -> None:
     browser = Browser(site)
     await browser.log_in((await site.user()).username, await site.app())
