@@ -200,6 +200,14 @@ async def test_the_told_instance_issues_good_tokens_in_its_next_answer(world: Wo
     assert await world.site.active(token, on=TOLD)
 
 
+async def test_a_revoked_client_gets_a_good_token_in_the_told_instances_next_answer(world: World) -> None:
+    for _ in range(5):
+        await world.site.own_token(world.program, on=TOLD)
+        await world.revoke({"client_id": world.program.id})
+        token = (await world.site.own_token(world.program, on=TOLD))["access_token"]
+        assert await world.site.active(token, on=TOLD)
+
+
 async def test_an_instance_with_an_old_copy_of_a_client_issues_dead_tokens_and_soon_good_ones(world: World) -> None:
     await world.site.own_token(world.program, on=UNTOLD)
     await world.revoke({"client_id": world.program.id})
