@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 from sqlalchemy import URL, event, exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -14,6 +13,7 @@ from authserver.clock import Clock
 from authserver.storage.sql.database import Database, UnsafeDatabase
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.hot_connections import HotConnections
 
 POOL_TIMEOUT = 2.0
 CONNECT_TIMEOUT = 3.0
@@ -44,6 +44,7 @@ class PostgresDatabase(Database):
         super().__init__(url, now=now)
         self._engine = postgres_engine(url, pool_size=pool_size, command_timeout=COMMAND_TIMEOUT)
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._hot = HotConnections(self._engine, pool_size=pool_size, patience=POOL_TIMEOUT)
         event.listen(self._engine.sync_engine, "checkout", refuse_closed)
 
     async def start(self) -> None:
@@ -55,6 +56,7 @@ class PostgresDatabase(Database):
                                  "set it to on for this database")
 
     async def close(self) -> None:
+        self._hot.close()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -69,14 +71,4 @@ class PostgresDatabase(Database):
 
     async def fetch_hot(self, statement: HotStatement, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         compiled = statement.compiled(self._engine.dialect)
-        pooled = await self._engine.raw_connection()
-        driver: Any = pooled.driver_connection
-        try:
-            rows: Sequence[Sequence[Any]] = await driver.fetch(compiled.sql, *compiled.arguments(values))
-        except BaseException as error:
-            if not isinstance(error, asyncpg.PostgresError) or driver.is_closed():
-                pooled.invalidate()    # its state is unknown: the pool opens another one
-            pooled.close()
-            raise
-        pooled.close()
-        return rows
+        return await self._hot.fetch(compiled.sql, compiled.arguments(values))

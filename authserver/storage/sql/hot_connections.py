@@ -1,0 +1,83 @@
+"""Connections of the pool that hot statements keep for themselves.
+
+Taking one is a list's pop; checking one out of SQLAlchemy's pool and waiting there costs as much CPU as the
+statement itself. See docs/decisions/0002-hot-statements.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+class HotConnections:
+    """At most half of the engine's pool, opened as they are needed and kept until `close`.
+
+    The other half is left to transactions; of a pool of one nothing is kept.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, pool_size: int, patience: float) -> None:
+        self._engine = engine
+        self._most = pool_size // 2
+        self._free = asyncio.Semaphore(max(1, self._most))
+        self._patience = patience
+        """Seconds that a statement waits for one of them; then TimeoutError."""
+        self._idle: list[Any] = []
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """Run it in autocommit, with the driver's exceptions."""
+        if self._free.locked():
+            await asyncio.wait_for(self._free.acquire(), self._patience)
+        else:
+            await self._free.acquire()
+        try:
+            return await self._fetch(sql, arguments)
+        finally:
+            self._free.release()
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        pooled = self._take() or await self._engine.raw_connection()
+        driver: Any = pooled.driver_connection
+        try:
+            rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *arguments)
+        except BaseException as error:
+            if isinstance(error, asyncpg.PostgresError) and not driver.is_closed():
+                self._keep(pooled)
+            else:
+                self._discard(pooled)
+            raise
+        self._keep(pooled)
+        return rows
+
+    def _take(self) -> Any:
+        """An open one, the latest used first; None if there is none."""
+        if not self._idle:
+            return None
+        pooled = self._idle.pop()
+        if not pooled.driver_connection.is_closed():
+            return pooled
+        self._discard(pooled)
+        return None
+
+    def _keep(self, pooled: Any) -> None:
+        if self._most:
+            self._idle.append(pooled)
+        else:
+            pooled.close()
+
+    def _discard(self, pooled: Any) -> None:
+        """It is closed, or nobody knows its state. After a restart of the server that is so of all others of its
+        time, some of which may not have noticed: the pool opens new ones."""
+        for each in [pooled, *self._idle]:
+            each.invalidate()
+            each.close()
+        self._idle.clear()
+
+    def close(self) -> None:
+        """Give them back to the pool; a statement after that takes new ones."""
+        while self._idle:
+            self._idle.pop().close()
