@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
 import shutil
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +26,11 @@ from authserver.storage.sql import (
     migrate,
     open_database,
 )
+from tests.database_pool import DatabasePool
 from tests.servers import PostgresServer, ValkeyServer, postgres, valkey
 
 T = TypeVar("T")
 TEMPLATE = "authserver_template"
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -101,11 +99,24 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: PostgresServer, postgres_template: str) -> DatabasePool:
+    return DatabasePool(postgres_server, postgres_template)
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
-    """A migrated PostgreSQL database of the test's own."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    yield postgres_server.create_database(name, template=postgres_template)
+def postgres_url(postgres_server: PostgresServer, postgres_databases: DatabasePool) -> Iterator[str]:
+    """An empty, migrated PostgreSQL database, for this test alone."""
+    name = postgres_databases.take()
+    yield postgres_server.url(name)
+    postgres_databases.give_back(name)
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_server: PostgresServer, postgres_databases: DatabasePool) -> Iterator[str]:
+    """The same, never used before: for tests that read statistics."""
+    name = postgres_databases.create()
+    yield postgres_server.url(name)
     postgres_server.drop_database(name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,8 @@ from authserver.model.grant import Family, Versions
 from authserver.model.revocation import OutboxEntry, RevocationOutcome, RevocationTarget, TokenFacts
 from authserver.model.session import Session
 from authserver.storage.interface import Rotated, RotationRefused
-from authserver.storage.sql import Database
-from tests.conftest import Stores
+from authserver.storage.sql import Database, open_database
+from tests.conftest import Stores, stores_of
 from tests.storage.builders import NOW, a_client, a_family, a_key, a_rotation, a_session, a_user, an_event
 
 
@@ -94,3 +95,26 @@ async def world(stores: Stores, database: Database) -> World:
     made = World(stores, database)
     await made.populate()
     return made
+
+
+async def _opened(url: str, pool_size: int) -> AsyncIterator[World]:
+    database = open_database(url, pool_size=pool_size)
+    await database.start()
+    made = World(stores_of(database), database)
+    await made.populate()
+    yield made
+    await database.close()
+
+
+@pytest.fixture
+async def postgres_world(postgres_url: str) -> AsyncIterator[World]:
+    """On PostgreSQL only."""
+    async for made in _opened(postgres_url, 4):
+        yield made
+
+
+@pytest.fixture
+async def fresh_world(fresh_postgres_url: str) -> AsyncIterator[World]:
+    """On a PostgreSQL database without a past, over a single connection."""
+    async for made in _opened(fresh_postgres_url, 1):
+        yield made

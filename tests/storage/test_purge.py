@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import text
 
@@ -11,9 +9,7 @@ from authserver.ids import uuid7
 from authserver.model.time import DAY, HOUR, MINUTE, SECOND
 from authserver.storage.interface import Housekeeping
 from authserver.storage.purge import PurgeJob
-from authserver.storage.sql import open_database
 from authserver.storage.sql.partitions import WEEK, Week, create_partitions
-from tests.conftest import stores_of
 from tests.storage.builders import NOW, an_event
 from tests.storage.conftest import World
 
@@ -136,16 +132,6 @@ async def test_dropping_gives_up_soon_when_the_table_is_busy(postgres_world: Wor
         await busy.execute(text("SELECT id FROM sessions"))
         assert (await purge(world, NOW))["sessions"] == 0
     assert (await purge(world, NOW))["sessions"] == 1
-
-
-@pytest.fixture
-async def postgres_world(postgres_url: str) -> AsyncIterator[World]:
-    database = open_database(postgres_url, pool_size=4)
-    await database.start()
-    world = World(stores_of(database), database)
-    await world.populate()
-    yield world
-    await database.close()
 
 
 async def move_to_default(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table
@@ -47,11 +48,16 @@ def as_values(record: Any, table: Table) -> dict[str, Any]:
     return {name: dumped(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
+@lru_cache(maxsize=4096)
+def listed(text: str) -> tuple[str, ...]:
+    """A JSON list; scopes and audiences are the same few texts again and again."""
+    return tuple(json.loads(text))
+
+
 def _read(row: Row, keys: Sequence[str], lists: Sequence[str]) -> dict[str, Any]:
     values = dict(zip(keys, row, strict=False))
     for name in lists:
-        text = values[name]
-        values[name] = tuple(json.loads(text)) if text != "[]" else ()
+        values[name] = listed(values[name])
     return values
 
 
