@@ -7,6 +7,7 @@ signs, starts the jobs, and undoes all of it at the end.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -70,6 +71,8 @@ class App:
             async with AsyncExitStack() as stack:
                 self.services = await stack.enter_async_context(running(self._settings))
                 self._edge = edge(self._settings, self.services)
+                stack.callback(telemetry.forget_this_process)
+                spare_the_collector()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except Exception as error:
@@ -79,6 +82,12 @@ class App:
         finally:
             self._edge = self.services = None
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def spare_the_collector() -> None:
+    """What exists by now stays until the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def edge(settings: Settings, services: Services) -> Edge:

@@ -207,6 +207,14 @@ def refresh_gauges() -> None:
             _gauges[name].set(read())
 
 
+def forget_this_process() -> None:
+    """At a worker's end: its gauges no longer count, its counters still do."""
+    if MULTIPROCESS:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+
 def render_metrics() -> bytes:
     """The text format of Prometheus, over all workers."""
     if not MULTIPROCESS:

@@ -142,7 +142,7 @@ class TrustedProxies:
         if proto in ("http", "https"):
             scope["scheme"] = proto
         address = next((hop for hop in reversed(forwarded) if not self._trusts(hop)), None)
-        if address is not None:
+        if address is not None and _is_address(address):
             scope["client"] = (address, 0)
 
     def _trusts(self, address: str) -> bool:
@@ -153,12 +153,27 @@ class TrustedProxies:
         return any(parsed in network for network in self._networks)
 
 
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies add the port: "192.0.2.1:4711", "[2001:db8::1]:4711"."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
 def _forwarded(scope: Scope) -> tuple[list[str], str]:
     hops: list[str] = []
     proto = ""
     for name, value in scope["headers"]:
         if name == b"x-forwarded-for":
-            hops += [hop.strip() for hop in value.decode("latin-1").split(",") if hop.strip()]
+            hops += [_without_port(hop.strip()) for hop in value.decode("latin-1").split(",") if hop.strip()]
         elif name == b"x-forwarded-proto":
             proto = value.decode("latin-1").split(",")[-1].strip().lower()
     return hops, proto

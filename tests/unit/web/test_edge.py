@@ -257,6 +257,26 @@ async def test_an_address_planted_in_front_of_the_list_is_not_reached() -> None:
         assert answer.json()["address"] == "198.51.100.7"
 
 
+@pytest.mark.parametrize(
+    ("hop", "address"),
+    [
+        ("198.51.100.7:443", "198.51.100.7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+    ],
+)
+async def test_a_port_behind_an_address_is_left_out(hop: str, address: str) -> None:
+    async with client(address="10.0.0.1", trusted_proxies=[ip_network("10.0.0.0/8")]) as http:
+        assert (await http.get("/who", headers={"X-Forwarded-For": hop})).json()["address"] == address
+
+
+@pytest.mark.parametrize("nonsense", ["unknown", "_hidden", "<script>", "a" * 2000])
+async def test_what_is_no_address_does_not_become_one(nonsense: str) -> None:
+    async with client(address="10.0.0.1", trusted_proxies=[ip_network("10.0.0.0/8")]) as http:
+        answer = await http.get("/who", headers={"X-Forwarded-For": nonsense})
+        assert answer.json()["address"] == "10.0.0.1"
+
+
 # -- metrics ------------------------------------------------------------------------------------
 
 
