@@ -47,11 +47,23 @@ def _line(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _known(name: str) -> str:
+    if name not in SCENARIOS:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(SCENARIOS)}")
+    return name
+
+
+def _seconds(text: str) -> float:
+    if not 0.2 <= float(text) <= 60:
+        raise argparse.ArgumentTypeError("a window lasts 0.2 to 60 seconds")
+    return float(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="What a request costs the real server.")
-    parser.add_argument("name", nargs="*", choices=[*SCENARIOS, []], help="what to measure; all when none is named")
+    parser.add_argument("name", nargs="*", type=_known, metavar="NAME", help=f"all, or some of: {', '.join(SCENARIOS)}")
     parser.add_argument("--backend", action="append", choices=list(BACKENDS), help="may be given again")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of one window (default 3)")
+    parser.add_argument("--seconds", type=_seconds, default=3.0, help="length of one window (default 3)")
     parser.add_argument("--windows", type=int, default=3, help="windows, of which the median counts (default 3)")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     return parser

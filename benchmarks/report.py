@@ -114,5 +114,6 @@ def _caption(where: dict[str, object]) -> str:
     core = "a core of its own" if where["server_core_reserved"] else "no core of its own"
     return (
         f"{where['processor']}, {where['cores']} cores, load {where['load_average']} at the start; "
-        f"the server has {core}. ratio = CPU time of the bare work / server CPU time per request."
+        f"the server has {core}. A load above 0.5 means that others disturbed it. "
+        f"ratio = CPU time of the bare work / server CPU time per request."
     )
