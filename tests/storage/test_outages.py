@@ -69,6 +69,15 @@ async def test_a_restart_of_postgresql_between_two_uses_is_not_even_noticed(
         await verb(on_postgres)
 
 
+@pytest.mark.parametrize("name", ["revoke", "list"])
+async def test_after_a_restart_the_first_use_may_be_a_transaction(
+        on_postgres: World, postgres_server: PostgresServer, name: str) -> None:
+    await asyncio.gather(*(VERBS["ping"](on_postgres) for _ in range(6)))
+    postgres_server.restart()
+    await asyncio.sleep(0.05)    # the loop has seen the connections close
+    await VERBS[name](on_postgres)
+
+
 async def test_while_postgresql_is_down_every_verb_says_so_and_afterwards_works(
         on_postgres: World, postgres_server: PostgresServer) -> None:
     postgres_server.stop()
