@@ -31,7 +31,8 @@ class HotConnections:
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """Run it in autocommit, with the driver's exceptions."""
         if self._free.locked():
-            await asyncio.wait_for(self._free.acquire(), self._patience)
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
         else:
             await self._free.acquire()
         try:
@@ -45,13 +46,19 @@ class HotConnections:
         try:
             rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *arguments)
         except BaseException as error:
-            if isinstance(error, asyncpg.PostgresError) and not driver.is_closed():
-                self._keep(pooled)
-            else:
-                self._discard(pooled)
+            self._after(error, pooled)
             raise
         self._keep(pooled)
         return rows
+
+    def _after(self, error: BaseException, pooled: Any) -> None:
+        """Keep it after the server's own answer, not when nobody knows its state."""
+        if isinstance(error, asyncpg.PostgresError) and not pooled.driver_connection.is_closed():
+            self._keep(pooled)
+        elif isinstance(error, asyncio.CancelledError):
+            self._drop([pooled])    # the caller went away; the server did not
+        else:
+            self._discard(pooled)
 
     def _take(self) -> Any:
         """An open one, the latest used first; None if there is none."""
@@ -70,12 +77,15 @@ class HotConnections:
             pooled.close()
 
     def _discard(self, pooled: Any) -> None:
-        """It is closed, or nobody knows its state. After a restart of the server that is so of all others of its
-        time, some of which may not have noticed: the pool opens new ones."""
-        for each in [pooled, *self._idle]:
+        """It is closed or broken. After a restart of the server that is so of all others of its time, some of which
+        may not have noticed: the pool opens new ones."""
+        self._drop([pooled, *self._idle])
+        self._idle.clear()
+
+    def _drop(self, connections: Sequence[Any]) -> None:
+        for each in connections:
             each.invalidate()
             each.close()
-        self._idle.clear()
 
     def close(self) -> None:
         """Give them back to the pool; a statement after that takes new ones."""
