@@ -49,9 +49,17 @@ class Stores:
 
 
 def stores_of(database: Database) -> Stores:
-    return Stores(SqlClients(database), SqlUsers(database), SqlSessions(database), SqlFamilies(database),
-                  SqlRevocations(database), SqlKeys(database), SqlThrottle(database), SqlAudit(database),
-                  SqlMaintenance(database))
+    return Stores(
+        SqlClients(database),
+        SqlUsers(database),
+        SqlSessions(database),
+        SqlFamilies(database),
+        SqlRevocations(database),
+        SqlKeys(database),
+        SqlThrottle(database),
+        SqlAudit(database),
+        SqlMaintenance(database),
+    )
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:

@@ -8,8 +8,18 @@ import os
 
 from tests.servers import PostgresServer
 
-TABLES = ("audit", "client_secrets", "clients", "families", "sessions", "users", "throttle", "revoked_tokens",
-          "signing_keys", "revocation_outbox")
+TABLES = (
+    "audit",
+    "client_secrets",
+    "clients",
+    "families",
+    "sessions",
+    "users",
+    "throttle",
+    "revoked_tokens",
+    "signing_keys",
+    "revocation_outbox",
+)
 SHAPE = """
 SELECT (SELECT md5(string_agg(relname, ',' ORDER BY relname)) FROM pg_class
         WHERE relnamespace = 'public'::regnamespace)
@@ -18,15 +28,18 @@ SELECT (SELECT md5(string_agg(relname, ',' ORDER BY relname)) FROM pg_class
      WHERE d.datname = current_database())
 """
 """Relations, revision and settings: whatever a test could change besides rows."""
-EMPTY = "; ".join([
-    "SET client_min_messages = error",
-    "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    "SET session_replication_role = replica",    # no triggers: they would write the outbox
-    *(f"DELETE FROM {table}" for table in TABLES),
-    "UPDATE issuer SET revocation_version = 0, config_version = 0, client_version_floor = 0",
-    "ALTER SEQUENCE revocation_outbox_id_seq RESTART",
-    SHAPE])
+EMPTY = "; ".join(
+    [
+        "SET client_min_messages = error",
+        "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "SET session_replication_role = replica",  # no triggers: they would write the outbox
+        *(f"DELETE FROM {table}" for table in TABLES),
+        "UPDATE issuer SET revocation_version = 0, config_version = 0, client_version_floor = 0",
+        "ALTER SEQUENCE revocation_outbox_id_seq RESTART",
+        SHAPE,
+    ]
+)
 
 
 class DatabasePool:
@@ -55,5 +68,5 @@ class DatabasePool:
     def _emptied(self, name: str) -> bool:
         try:
             return self.server.sql(EMPTY, database=name).splitlines()[-1] == self.shape
-        except RuntimeError:    # psql: the test took a table away, or made the database read-only
+        except RuntimeError:  # psql: the test took a table away, or made the database read-only
             return False

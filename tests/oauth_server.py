@@ -124,8 +124,9 @@ class OAuthServer:
         self.ring = KeyRing(self.stores.keys, MASTER, self.clock)
         self.tokens = AccessTokens(self.ring, self.stores.revocations, ISSUER, self.clock)
         self.rotation = KeyRotation(self.stores.keys, MASTER, self.ring, RotationPolicy(), self.clock)
-        self.revoker = Revoker(self.stores.revocations, LocalBus(), self.audit, self.clock, self.stores.keys,
-                               self.rotation)
+        self.revoker = Revoker(
+            self.stores.revocations, LocalBus(), self.audit, self.clock, self.stores.keys, self.rotation
+        )
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app()), base_url=ISSUER)
 
     def app(self) -> Edge:
@@ -133,7 +134,8 @@ class OAuthServer:
         authenticator = ClientAuthenticator(clients, self.clock, clients)
         grants = grant_table(
             ClientCredentialsGrant(clients, ISSUER),
-            RefreshTokenGrant(families, handles, self.stores.audit, self.audit, ISSUER, IDLE, GRACE, self.clock))
+            RefreshTokenGrant(families, handles, self.stores.audit, self.audit, ISSUER, IDLE, GRACE, self.clock),
+        )
         issuer = TokenIssuer(ISSUER, self.ring, TOKEN_TTL, self.clock)
         introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock)
         revocation = TokenRevocation(self.tokens, families, handles, self.revoker)
@@ -177,57 +179,94 @@ class OAuthServer:
 
     async def _a_client(self, **different: Any) -> App:
         defaults: dict[str, Any] = {
-            "id": f"client-{next(_numbers)}", "name": "A client", "scopes": ("read", "write"),
-            "resources": (API, FILES), "grant_types": ("client_credentials", "refresh_token"),
+            "id": f"client-{next(_numbers)}",
+            "name": "A client",
+            "scopes": ("read", "write"),
+            "resources": (API, FILES),
+            "grant_types": ("client_credentials", "refresh_token"),
         }
         secret = random_handle() if different["auth_method"] != "none" else ""
-        kept = ClientSecret(id=uuid7(self.clock()), sha256=hashlib.sha256(secret.encode()).digest(),
-                            created_at=self.clock())
+        kept = ClientSecret(
+            id=uuid7(self.clock()), sha256=hashlib.sha256(secret.encode()).digest(), created_at=self.clock()
+        )
         client = Client(**{"secrets": (kept,) if secret else (), **defaults, **different})
         await self.stores.clients.add(client, event=self.event())
         return App(client, secret)
 
     async def a_user(self) -> User:
         name = f"user{next(_numbers)}"
-        user = User(id=uuid7(self.clock()), username=name, username_key=name, created_at=self.clock(),
-                    updated_at=self.clock())
+        user = User(
+            id=uuid7(self.clock()), username=name, username_key=name, created_at=self.clock(), updated_at=self.clock()
+        )
         await self.stores.users.add(user, event=self.event(EventType.USER_CREATED))
         return user
 
-    async def a_log_in(self, client: App | None = None, user: User | None = None, *,
-                       scope: Sequence[str] = ("read", "write"), resources: Sequence[str] = (API, FILES),
-                       absolute: Duration = ABSOLUTE) -> LogIn:
+    async def a_log_in(
+        self,
+        client: App | None = None,
+        user: User | None = None,
+        *,
+        scope: Sequence[str] = ("read", "write"),
+        resources: Sequence[str] = (API, FILES),
+        absolute: Duration = ABSOLUTE,
+    ) -> LogIn:
         """Opened in the stores as POST /login in token mode opens it."""
         client, user, now = client or await self.a_public_client(), user or await self.a_user(), self.clock()
-        session = Session(id=uuid7(now), user_id=user.id, kind="token", auth_time=now, client_id=client.id,
-                          amr=("pwd",), created_at=now, last_seen_at=now, idle_until=now + absolute,
-                          abs_until=now + absolute)
+        session = Session(
+            id=uuid7(now),
+            user_id=user.id,
+            kind="token",
+            auth_time=now,
+            client_id=client.id,
+            amr=("pwd",),
+            created_at=now,
+            last_seen_at=now,
+            idle_until=now + absolute,
+            abs_until=now + absolute,
+        )
         family_id = uuid7(now)
         first = self.handles.first(family_id)
-        family = Family(id=family_id, session_id=session.id, user_id=user.id, client_id=client.id, scope=tuple(scope),
-                        resources=tuple(resources), generation=0, cur_hash=first.secret_hash, salt=first.salt,
-                        rotated_at=now, auth_time=now, amr=("pwd",), created_at=now,
-                        idle_until=now + min(IDLE, absolute), abs_until=now + absolute)
-        begun = await self.stores.sessions.begin(session, family, password_hash=None,
-                                                 event=self.event(EventType.LOGIN_SUCCEEDED))
+        family = Family(
+            id=family_id,
+            session_id=session.id,
+            user_id=user.id,
+            client_id=client.id,
+            scope=tuple(scope),
+            resources=tuple(resources),
+            generation=0,
+            cur_hash=first.secret_hash,
+            salt=first.salt,
+            rotated_at=now,
+            auth_time=now,
+            amr=("pwd",),
+            created_at=now,
+            idle_until=now + min(IDLE, absolute),
+            abs_until=now + absolute,
+        )
+        begun = await self.stores.sessions.begin(
+            session, family, password_hash=None, event=self.event(EventType.LOGIN_SUCCEEDED)
+        )
         assert begun is not None
         return LogIn(user, client, session.id, family_id, first.token)
 
     # -- what they do ---------------------------------------------------------------------------
 
-    async def post(self, path: str, client: App | None = None, headers: dict[str, str] | None = None,
-                   **form: str | Sequence[str]) -> httpx.Response:
+    async def post(
+        self, path: str, client: App | None = None, headers: dict[str, str] | None = None, **form: str | Sequence[str]
+    ) -> httpx.Response:
         own, sent = (client.form, client.headers) if client else ({}, {})
         body = urlencode({**own, **form}, doseq=True)
         content_type = {"Content-Type": "application/x-www-form-urlencoded"}
         return await self.http.post(path, content=body, headers={**content_type, **sent, **(headers or {})})
 
-    async def token(self, client: App | None, grant_type: str = "client_credentials",
-                    **form: str | Sequence[str]) -> httpx.Response:
+    async def token(
+        self, client: App | None, grant_type: str = "client_credentials", **form: str | Sequence[str]
+    ) -> httpx.Response:
         return await self.post("/token", client, grant_type=grant_type, **form)
 
-    async def refresh(self, log_in: LogIn, refresh_token: str | None = None, client: App | None = None,
-                      **form: str | Sequence[str]) -> httpx.Response:
+    async def refresh(
+        self, log_in: LogIn, refresh_token: str | None = None, client: App | None = None, **form: str | Sequence[str]
+    ) -> httpx.Response:
         presented = refresh_token or log_in.refresh_token
         return await self.token(client or log_in.client, "refresh_token", refresh_token=presented, **form)
 
@@ -240,8 +279,9 @@ class OAuthServer:
     async def revoke(self, kind: Any, value: str = "", expires_at: Instant | None = None) -> None:
         """As an administrator."""
         target = RevocationTarget(kind=kind, value=value, expires_at=expires_at)
-        await self.stores.revocations.revoke(target, at=self.clock(), reason="test",
-                                             event=self.event(EventType.TOKEN_REVOKED))
+        await self.stores.revocations.revoke(
+            target, at=self.clock(), reason="test", event=self.event(EventType.TOKEN_REVOKED)
+        )
 
     async def events(self, kind: EventType) -> list[AuditEvent]:
         page = await self.stores.audit.list(PageRequest(limit=200), AuditFilter())
@@ -265,5 +305,23 @@ def versions_of(claims: dict[str, Any]) -> Versions:
     return Versions.parse(claims["rv"])
 
 
-__all__ = ["ABSOLUTE", "API", "DAY", "FILES", "GRACE", "HOUR", "IDLE", "ISSUER", "MINUTE", "NOON", "SECOND",
-           "TOKEN_TTL", "App", "LogIn", "OAuthServer", "SettableClock", "claims_of", "versions_of"]
+__all__ = [
+    "ABSOLUTE",
+    "API",
+    "DAY",
+    "FILES",
+    "GRACE",
+    "HOUR",
+    "IDLE",
+    "ISSUER",
+    "MINUTE",
+    "NOON",
+    "SECOND",
+    "TOKEN_TTL",
+    "App",
+    "LogIn",
+    "OAuthServer",
+    "SettableClock",
+    "claims_of",
+    "versions_of",
+]

@@ -28,8 +28,9 @@ def die_with_parent() -> None:
 class Process:
     """A server as a child process in its own session, so that Ctrl-C reaches only the tests."""
 
-    def __init__(self, command: Sequence[str], *, ready: Callable[[], bool], log: Path,
-                 user: int | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], *, ready: Callable[[], bool], log: Path, user: int | None = None
+    ) -> None:
         self.command, self.ready, self.log, self.user = list(command), ready, log, user
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -41,8 +42,15 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=die_with_parent, cwd=self.log.parent, **as_user(self.user))
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+                cwd=self.log.parent,
+                **as_user(self.user),
+            )
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
             if self._child.poll() is not None or time.monotonic() > deadline:

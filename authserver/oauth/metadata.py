@@ -24,8 +24,9 @@ RESPONSE_TYPES: Mapping[str, str] = {"authorization_code": "code"}
 """Grant type -> the response_type of the authorization endpoint that leads to it."""
 
 
-def authorization_server_metadata(issuer: str, *, paths: Collection[str],
-                                  grant_types: Collection[str]) -> dict[str, object]:
+def authorization_server_metadata(
+    issuer: str, *, paths: Collection[str], grant_types: Collection[str]
+) -> dict[str, object]:
     """The metadata document. `paths` are the routed ones relative to the issuer, `grant_types` those of the
     grant table. Arrays that would be empty are left out (RFC 8414 section 3.2), except
     `response_types_supported`, which section 2 requires."""

@@ -78,8 +78,9 @@ class ClientStore(ClientLookup, Protocol):
         back to life when the client is enabled again. False if unknown."""
         ...
 
-    async def add_secret(self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None,
-                         event: AuditEvent) -> bool:
+    async def add_secret(
+        self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None, event: AuditEvent
+    ) -> bool:
         """Add a secret; the others end at `retire_others_at` (or earlier, where they did), None
         leaves them. False if the client is unknown."""
         ...
@@ -154,8 +155,9 @@ class SessionStore(Protocol):
     and user's and issuer's revocation versions are still those of its birth. One of kind "token"
     must also have a family that is alive."""
 
-    async def begin(self, session: Session, family: Family | None, *, password_hash: str | None,
-                    event: AuditEvent) -> Versions | None:
+    async def begin(
+        self, session: Session, family: Family | None, *, password_hash: str | None, event: AuditEvent
+    ) -> Versions | None:
         """Store a log-in: the session and, in token mode, its first family, in one transaction.
 
         `user_version`, `client_version` and `issuer_version` of the arguments are ignored: the stored
@@ -171,8 +173,9 @@ class SessionStore(Protocol):
         either sees this family or makes this fail."""
         ...
 
-    async def authenticate(self, session_id: str, secret_hash: bytes, *, now: Instant,
-                           touch: SessionTouch | None = None) -> Session | None:
+    async def authenticate(
+        self, session_id: str, secret_hash: bytes, *, now: Instant, touch: SessionTouch | None = None
+    ) -> Session | None:
         """The living session of kind "browser" with this secret, moved on by `touch` if given."""
         ...
 
@@ -184,8 +187,9 @@ class SessionStore(Protocol):
         """End it and its families, one outbox entry per living family. Idempotent."""
         ...
 
-    async def end_others(self, user_id: str, keep_session_id: str, *, at: Instant, reason: str,
-                         event: AuditEvent) -> RevocationOutcome:
+    async def end_others(
+        self, user_id: str, keep_session_id: str, *, at: Instant, reason: str, event: AuditEvent
+    ) -> RevocationOutcome:
         """End every living session of the user but one."""
         ...
 
@@ -249,8 +253,9 @@ class FamilyStore(Protocol):
         """
         ...
 
-    async def end(self, family_id: str, *, client_id: str | None, at: Instant, reason: str,
-                  event: AuditEvent) -> RevocationOutcome:
+    async def end(
+        self, family_id: str, *, client_id: str | None, at: Instant, reason: str, event: AuditEvent
+    ) -> RevocationOutcome:
         """End one family, if it belongs to `client_id` (None: whoever's). Idempotent."""
         ...
 
@@ -259,8 +264,9 @@ class FamilyStore(Protocol):
 
 
 class RevocationStore(Protocol):
-    async def revoke(self, target: RevocationTarget, *, at: Instant, reason: str,
-                     event: AuditEvent) -> RevocationOutcome:
+    async def revoke(
+        self, target: RevocationTarget, *, at: Instant, reason: str, event: AuditEvent
+    ) -> RevocationOutcome:
         """Take something back, with its outbox entries and its audit event, in one transaction.
 
         jti: remembered until it expires. family: dead. session: ended with its families.
@@ -300,15 +306,17 @@ class KeyStore(Protocol):
         """Publish a key that does not sign yet. At most one is announced; False if there is one."""
         ...
 
-    async def activate(self, kid: str, *, instead_of: str | None, at: Instant, remove_at: Instant,
-                       event: AuditEvent) -> bool:
+    async def activate(
+        self, kid: str, *, instead_of: str | None, at: Instant, remove_at: Instant, event: AuditEvent
+    ) -> bool:
         """Make the announced key `kid` the one that signs and retire `instead_of` (None: no key is active),
         which stays published until `remove_at`. One atomic step: of many racing callers exactly one gets True,
         and there is never more or, once there was one, less than one active key."""
         ...
 
-    async def replace_now(self, key: SigningKey, *, instead_of: str | None, at: Instant, reason: str,
-                          event: AuditEvent) -> bool:
+    async def replace_now(
+        self, key: SigningKey, *, instead_of: str | None, at: Instant, reason: str, event: AuditEvent
+    ) -> bool:
         """Emergency: `key` (not stored yet) signs from now on; `instead_of`, and a key that was announced, are
         revoked, with an outbox entry each. True for exactly one of many racing callers."""
         ...

@@ -25,7 +25,8 @@ class RevokeEndpoint:
         form = await read_form(request)
         client = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
         outcome = await self.revocation.revoke(
-            client, form.require("token"), form.get("token_type_hint"), caller_of(request))
+            client, form.require("token"), form.get("token_type_hint"), caller_of(request)
+        )
         return Response(status_code=200, headers=NO_STORE | _position(outcome))
 
 

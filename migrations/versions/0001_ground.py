@@ -64,7 +64,8 @@ def create_configuration() -> None:
         sa.Column("revocation_version", sa.BigInteger, **zero),
         sa.Column("config_version", sa.BigInteger, **zero),
         sa.Column("client_version_floor", sa.BigInteger, **zero),
-        *texts("log_id"))
+        *texts("log_id"),
+    )
     op.create_table(
         "clients",
         sa.Column("id", Id, primary_key=True),
@@ -73,27 +74,37 @@ def create_configuration() -> None:
         *texts("refresh_rotation"),
         sa.Column("access_token_ttl", sa.BigInteger),
         sa.Column("enabled", sa.Boolean, nullable=False),
-        *times("version", "created_at", "updated_at"))
+        *times("version", "created_at", "updated_at"),
+    )
     op.create_table(
         "client_secrets",
         sa.Column("id", Id, primary_key=True),
         sa.Column("sha256", sa.LargeBinary, nullable=False),
         *times("created_at"),
         sa.Column("expires_at", sa.BigInteger),
-        sa.Column("client_id", Id, sa.ForeignKey("clients.id", ondelete="CASCADE"), nullable=False))
+        sa.Column("client_id", Id, sa.ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    )
     op.create_index("client_secrets_client_id", "client_secrets", ["client_id"])
     op.create_table(
         "signing_keys",
         sa.Column("kid", Id, primary_key=True),
         *texts("algorithm", "public_jwk"),
         sa.Column("private_encrypted", sa.LargeBinary, nullable=False),
-        *texts("state"), *times("created_at"),
+        *texts("state"),
+        *times("created_at"),
         *(sa.Column(name, sa.BigInteger) for name in ("active_at", "retired_at", "remove_at", "revoked_at")),
-        sa.Column("reason", sa.Text))
+        sa.Column("reason", sa.Text),
+    )
     for state in ("active", "announced"):
         only = sa.text(f"state = '{state}'")
-        op.create_index(f"signing_keys_one_{state}", "signing_keys", ["state"], unique=True,
-                        sqlite_where=only, postgresql_where=only)
+        op.create_index(
+            f"signing_keys_one_{state}",
+            "signing_keys",
+            ["state"],
+            unique=True,
+            sqlite_where=only,
+            postgresql_where=only,
+        )
 
 
 def create_people() -> None:
@@ -104,12 +115,10 @@ def create_people() -> None:
         sa.Column("username_key", Id, nullable=False),
         sa.Column("password_hash", sa.Text),
         sa.Column("enabled", sa.Boolean, nullable=False),
-        *times("version", "created_at", "updated_at"))
+        *times("version", "created_at", "updated_at"),
+    )
     op.create_index("users_username_key", "users", ["username_key"], unique=True)
-    op.create_table(
-        "throttle",
-        sa.Column("bucket", sa.LargeBinary, primary_key=True),
-        *times("tat"))
+    op.create_table("throttle", sa.Column("bucket", sa.LargeBinary, primary_key=True), *times("tat"))
 
 
 def create_sessions() -> None:
@@ -126,13 +135,16 @@ def create_sessions() -> None:
         *times("user_version", "issuer_version", "created_at", "last_seen_at", "idle_until", "abs_until"),
         *texts("user_agent", "address"),
         sa.Column("dead_at", sa.BigInteger),
-        sa.Column("dead_reason", sa.Text), **WEEKLY)
+        sa.Column("dead_reason", sa.Text),
+        **WEEKLY,
+    )
     op.create_index("sessions_user_id", "sessions", ["user_id"])
     op.create_table(
         "families",
         sa.Column("id", Id, primary_key=True),
         *(sa.Column(name, Id, nullable=False) for name in ("session_id", "user_id", "client_id")),
-        *texts("scope", "resources"), *times("generation"),
+        *texts("scope", "resources"),
+        *times("generation"),
         sa.Column("cur_hash", sa.LargeBinary, nullable=False),
         sa.Column("prev_hash", sa.LargeBinary),
         sa.Column("salt", sa.LargeBinary, nullable=False),
@@ -141,31 +153,37 @@ def create_sessions() -> None:
         *texts("amr"),
         *times("user_version", "client_version", "issuer_version", "created_at", "idle_until", "abs_until"),
         sa.Column("dead_at", sa.BigInteger),
-        sa.Column("dead_reason", sa.Text), **WEEKLY)
+        sa.Column("dead_reason", sa.Text),
+        **WEEKLY,
+    )
     op.create_index("families_session_id", "families", ["session_id"])
     op.create_index("families_user_id", "families", ["user_id"])
 
 
 def create_revocation() -> None:
     op.create_table(
-        "revoked_tokens",
-        sa.Column("jti", Id, primary_key=True),
-        *times("expires_at", "revoked_at"), *texts("reason"))
+        "revoked_tokens", sa.Column("jti", Id, primary_key=True), *times("expires_at", "revoked_at"), *texts("reason")
+    )
     op.create_index("revoked_tokens_expires_at", "revoked_tokens", ["expires_at"])
     op.create_table(
         "revocation_outbox",
         sa.Column("id", BigIdentity, sa.Identity(always=False), primary_key=True),
-        *texts("kind", "value"), *times("version"),
+        *texts("kind", "value"),
+        *times("version"),
         sa.Column("expires_at", sa.BigInteger),
-        *times("created_at"), sqlite_autoincrement=True)
+        *times("created_at"),
+        sqlite_autoincrement=True,
+    )
 
 
 def create_books() -> None:
     op.create_table(
         "audit",
         sa.Column("id", Id, primary_key=True),
-        *times("at"), *texts("type", "actor", "address", "request_id"),
+        *times("at"),
+        *texts("type", "actor", "address", "request_id"),
         *(sa.Column(name, Id) for name in ("user_id", "client_id", "session_id")),
-        *texts("detail"))
+        *texts("detail"),
+    )
     for column in ("user_id", "client_id", "type"):
         op.create_index(f"audit_{column}", "audit", [column, "id"])

@@ -92,8 +92,7 @@ async def test_a_reuse_is_written_down_once_with_who_and_where(server: OAuthServ
     for _ in range(3):
         assert_refused(await server.refresh(log_in), "reused")
     (event,) = await server.events(EventType.FAMILY_REUSED)
-    assert (event.client_id, event.user_id, event.session_id) == (
-        log_in.client.id, log_in.user.id, log_in.session_id)
+    assert (event.client_id, event.user_id, event.session_id) == (log_in.client.id, log_in.user.id, log_in.session_id)
     assert event.detail["family_id"] == log_in.family_id
     assert log_in.refresh_token not in repr(event)
 
@@ -144,14 +143,26 @@ async def test_a_retry_on_another_node_gets_the_same_successor(server: OAuthServ
 # -- no grace for the dead ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "reason"), [
-    ("family", "revoked"), ("session", "session_ended"), ("user", "revoked"), ("client", "revoked"), ("all", "revoked"),
-])
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("family", "revoked"),
+        ("session", "session_ended"),
+        ("user", "revoked"),
+        ("client", "revoked"),
+        ("all", "revoked"),
+    ],
+)
 async def test_what_was_revoked_gets_no_grace(server: OAuthServer, kind: str, reason: str):
     log_in = await server.a_log_in()
     current = await server.refresh(log_in)
-    value = {"family": log_in.family_id, "session": log_in.session_id, "user": log_in.user.id,
-             "client": log_in.client.id, "all": ""}[kind]
+    value = {
+        "family": log_in.family_id,
+        "session": log_in.session_id,
+        "user": log_in.user.id,
+        "client": log_in.client.id,
+        "all": "",
+    }[kind]
     await server.revoke(kind, value)
     assert_refused(await server.refresh(log_in), reason)
     await assert_nothing_is_left_of(log_in, server, current)

@@ -179,8 +179,11 @@ class Histories(RuleBasedStateMachine):
     def log_out(self, which: int) -> None:
         family = self.families[which % len(self.families)]
         event = self.server.event(EventType.SESSION_ENDED)
-        self.do(self.server.stores.sessions.end(family.log_in.session_id, at=self.server.clock(), reason="logout",
-                                                event=event))
+        self.do(
+            self.server.stores.sessions.end(
+                family.log_in.session_id, at=self.server.clock(), reason="logout", event=event
+            )
+        )
         family.signs.add("session_ended")
 
     @rule(kind=st.sampled_from(["user", "client", "all"]), which=ANY)
@@ -224,5 +227,12 @@ class Histories(RuleBasedStateMachine):
 def test_every_history_of_refresh_tokens_goes_as_the_rules_say(sqlite_template: Path, tmp_path: Path):
     run_state_machine_as_test(
         lambda: Histories(sqlite_template, tmp_path),
-        settings=settings(max_examples=25, stateful_step_count=25, phases=[Phase.generate], deadline=None,
-                          database=None, suppress_health_check=list(HealthCheck)))
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=25,
+            phases=[Phase.generate],
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

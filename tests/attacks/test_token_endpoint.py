@@ -66,11 +66,17 @@ async def test_a_wrong_secret_and_an_unknown_client_take_about_the_same_time(eve
     assert slow < 4 * fast
 
 
-@pytest.mark.parametrize(("registered", "used"), [
-    ("client_secret_basic", "client_secret_post"), ("client_secret_post", "client_secret_basic"),
-    ("client_secret_basic", "none"), ("client_secret_post", "none"),
-    ("none", "client_secret_basic"), ("none", "client_secret_post"),
-])
+@pytest.mark.parametrize(
+    ("registered", "used"),
+    [
+        ("client_secret_basic", "client_secret_post"),
+        ("client_secret_post", "client_secret_basic"),
+        ("client_secret_basic", "none"),
+        ("client_secret_post", "none"),
+        ("none", "client_secret_basic"),
+        ("none", "client_secret_post"),
+    ],
+)
 async def test_a_method_other_than_the_registered_one_is_refused(server: OAuthServer, registered: Any, used: Any):
     client = await server.a_confidential_client(auth_method=registered)
     disguised = App(replace(client.record, auth_method=used), client.secret or "x")
@@ -184,13 +190,16 @@ async def test_a_repeated_parameter_is_an_invalid_request(server: OAuthServer, n
     assert outcome(answer) == (400, "invalid_request")
 
 
-@pytest.mark.parametrize(("content_type", "body"), [
-    ("application/json", b'{"grant_type":"client_credentials"}'),
-    ("multipart/form-data; boundary=x", b"--x--"),
-    ("text/plain", b"grant_type=client_credentials"),
-    ("application/x-www-form-urlencoded-not", b"grant_type=client_credentials"),
-    ("", b"grant_type=client_credentials"),
-])
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b'{"grant_type":"client_credentials"}'),
+        ("multipart/form-data; boundary=x", b"--x--"),
+        ("text/plain", b"grant_type=client_credentials"),
+        ("application/x-www-form-urlencoded-not", b"grant_type=client_credentials"),
+        ("", b"grant_type=client_credentials"),
+    ],
+)
 async def test_a_body_of_another_type_is_refused(server: OAuthServer, content_type: str, body: bytes):
     client = await server.a_confidential_client()
     headers = {**client.headers, "Content-Type": content_type}
@@ -229,8 +238,9 @@ async def test_a_malformed_form_is_an_error_of_the_caller(server: OAuthServer, b
 async def test_credentials_in_the_url_are_not_looked_at(server: OAuthServer):
     client = await server.a_confidential_client(auth_method="client_secret_post")
     query = {"grant_type": "client_credentials", **client.form}
-    answer = await server.http.post("/token", params=query,
-                                    headers={"Content-Type": "application/x-www-form-urlencoded"})
+    answer = await server.http.post(
+        "/token", params=query, headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
     assert answer.status_code == 401
 
 
@@ -302,8 +312,14 @@ End = Callable[[Known], Awaitable[None]]
 def _revoked(kind: str) -> End:
     async def revoke(known: Known) -> None:
         log_in = known.log_in
-        value = {"jti": known.jti, "family": log_in.family_id, "session": log_in.session_id, "user": log_in.user.id,
-                 "client": log_in.client.id, "all": ""}[kind]
+        value = {
+            "jti": known.jti,
+            "family": log_in.family_id,
+            "session": log_in.session_id,
+            "user": log_in.user.id,
+            "client": log_in.client.id,
+            "all": "",
+        }[kind]
         await known.server.revoke(kind, value, known.server.clock() + TOKEN_TTL if kind == "jti" else None)
 
     return revoke
@@ -311,8 +327,11 @@ def _revoked(kind: str) -> End:
 
 ENDS = {
     **{f"revoked by {kind}": _revoked(kind) for kind in ("jti", "family", "session", "user", "client", "all")},
-    "user disabled": _user_disabled, "user removed": _user_removed, "client disabled": _client_disabled,
-    "client removed": _client_removed, "expired": _expired,
+    "user disabled": _user_disabled,
+    "user removed": _user_removed,
+    "client disabled": _client_disabled,
+    "client removed": _client_removed,
+    "expired": _expired,
 }
 
 
@@ -326,8 +345,19 @@ async def test_of_a_token_that_is_over_nothing_is_said(everywhere: OAuthServer, 
     assert await everywhere.introspect(resource_server, token) == {"active": False}
 
 
-@pytest.mark.parametrize("token", ["x", "a.b.c", "." * 100, "e30.e30.e30", "A" * 96, "x" * 20_000, "ä", "\udc80".encode(
-    "utf-8", "surrogatepass").decode("latin-1")])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "a.b.c",
+        "." * 100,
+        "e30.e30.e30",
+        "A" * 96,
+        "x" * 20_000,
+        "ä",
+        "\udc80".encode("utf-8", "surrogatepass").decode("latin-1"),
+    ],
+)
 async def test_of_garbage_nothing_is_said(server: OAuthServer, token: str):
     assert await server.introspect(await server.a_resource_server(), token) == {"active": False}
 

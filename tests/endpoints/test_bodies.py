@@ -39,12 +39,35 @@ async def test_another_type_is_unsupported(content_type: str | None):
         await read_json(a_request(b"{}", content_type))
 
 
-@pytest.mark.parametrize("body", [
-    b"", b"{", b"[]", b'"a"', b"null", b"1", b"{}{}", b'{"a":NaN}', b'{"a":Infinity}', b"{'a':1}", b'{"a":1,}', b"\xff",
-    b'{"a":"\xff"}', b'{"a":1,"a":2}', b'{"b":{"a":1,"a":1}}', b"[" * 60_000, b'{"a":' * 9_000, b"\xef\xbb\xbf{}",
-    b'{"a":"\\u0000"}', b'{"a":"\\ud800"}', b'{"\\udfff":1}', b'{"a":["x","\\u0000"]}', b'{"a":' + b"9" * 5000 + b"}",
-    b'{"a":"\n"}',
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"a"',
+        b"null",
+        b"1",
+        b"{}{}",
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b"{'a':1}",
+        b'{"a":1,}',
+        b"\xff",
+        b'{"a":"\xff"}',
+        b'{"a":1,"a":2}',
+        b'{"b":{"a":1,"a":1}}',
+        b"[" * 60_000,
+        b'{"a":' * 9_000,
+        b"\xef\xbb\xbf{}",
+        b'{"a":"\\u0000"}',
+        b'{"a":"\\ud800"}',
+        b'{"\\udfff":1}',
+        b'{"a":["x","\\u0000"]}',
+        b'{"a":' + b"9" * 5000 + b"}",
+        b'{"a":"\n"}',
+    ],
+)
 async def test_what_is_not_one_clean_json_object_is_refused(body: bytes):
     with pytest.raises(InvalidRequest):
         await read_json(a_request(body))

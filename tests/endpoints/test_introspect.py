@@ -20,10 +20,20 @@ async def test_of_a_users_token_everything_is_said(server: OAuthServer):
     answer = await server.introspect(resource_server, token)
     assert isinstance(answer.pop("jti"), str)
     assert answer == {
-        "active": True, "token_type": "Bearer", "token_use": "access_token", "iss": ISSUER, "sub": log_in.user.id,
-        "aud": API, "client_id": log_in.client.id, "scope": "read write", "iat": NOON // 1000,
-        "exp": (NOON + TOKEN_TTL) // 1000, "sid": log_in.family_id, "username": log_in.user.username,
-        "auth_time": NOON // 1000, "amr": ["pwd"],
+        "active": True,
+        "token_type": "Bearer",
+        "token_use": "access_token",
+        "iss": ISSUER,
+        "sub": log_in.user.id,
+        "aud": API,
+        "client_id": log_in.client.id,
+        "scope": "read write",
+        "iat": NOON // 1000,
+        "exp": (NOON + TOKEN_TTL) // 1000,
+        "sid": log_in.family_id,
+        "username": log_in.user.username,
+        "auth_time": NOON // 1000,
+        "amr": ["pwd"],
     }
 
 
@@ -64,8 +74,15 @@ async def test_a_confidential_client_may_ask_about_its_own_refresh_token(server:
     log_in = await server.a_log_in(client)
     answer = await server.introspect(client, log_in.refresh_token)
     assert answer == {
-        "active": True, "token_use": "refresh_token", "iss": ISSUER, "sub": log_in.user.id, "client_id": client.id,
-        "scope": "read write", "sid": log_in.family_id, "iat": NOON // 1000, "exp": (NOON + IDLE) // 1000,
+        "active": True,
+        "token_use": "refresh_token",
+        "iss": ISSUER,
+        "sub": log_in.user.id,
+        "client_id": client.id,
+        "scope": "read write",
+        "sid": log_in.family_id,
+        "iat": NOON // 1000,
+        "exp": (NOON + IDLE) // 1000,
     }
 
 

@@ -57,8 +57,14 @@ async def test_with_nothing_but_the_key_set_a_token_can_be_validated(server: OAu
     token = (await server.token(await server.a_confidential_client())).json()["access_token"]
     keys = jwt.PyJWKSet.from_dict((await server.http.get(JWKS)).json())
     header = jwt.get_unverified_header(token)
-    claims = jwt.decode(token, keys[header["kid"]], algorithms=["RS256"], audience=API, issuer=ISSUER,
-                        options={"require": ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]})
+    claims = jwt.decode(
+        token,
+        keys[header["kid"]],
+        algorithms=["RS256"],
+        audience=API,
+        issuer=ISSUER,
+        options={"require": ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]},
+    )
     assert header["typ"] == "at+jwt"
     assert claims["client_id"] == claims["sub"]
 

@@ -69,12 +69,15 @@ async def test_less_scope_may_be_asked_for_and_all_of_it_comes_back_with_the_nex
     assert claims_of(whole)["aud"] == [API, FILES]
 
 
-@pytest.mark.parametrize(("asked", "error"), [
-    ({"scope": "read admin"}, "invalid_scope"),
-    ({"scope": "  "}, "invalid_scope"),
-    ({"resource": "https://other.example"}, "invalid_target"),
-    ({"resource": [API, "not a uri"]}, "invalid_target"),
-])
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ({"scope": "read admin"}, "invalid_scope"),
+        ({"scope": "  "}, "invalid_scope"),
+        ({"resource": "https://other.example"}, "invalid_target"),
+        ({"resource": [API, "not a uri"]}, "invalid_target"),
+    ],
+)
 async def test_asking_for_more_is_refused_and_spends_nothing(server: OAuthServer, asked: Any, error: str):
     log_in = await server.a_log_in()
     refused = await server.refresh(log_in, **asked)
@@ -121,8 +124,9 @@ async def test_the_absolute_end_never_moves(server: OAuthServer):
 
 async def test_the_client_is_told_that_its_session_was_ended(server: OAuthServer):
     log_in = await server.a_log_in()
-    await server.stores.sessions.end(log_in.session_id, at=server.clock(), reason="logout",
-                                     event=server.event(EventType.SESSION_ENDED))
+    await server.stores.sessions.end(
+        log_in.session_id, at=server.clock(), reason="logout", event=server.event(EventType.SESSION_ENDED)
+    )
     assert (await server.refresh(log_in)).json()["error_reason"] == "session_ended"
 
 
@@ -147,8 +151,9 @@ async def test_a_public_clients_tokens_rotate_whatever_it_is_set_to(server: OAut
 
 async def test_a_confidential_client_must_authenticate_to_refresh(server: OAuthServer):
     log_in = await server.a_log_in(await server.a_confidential_client())
-    refused = await server.post("/token", grant_type="refresh_token", refresh_token=log_in.refresh_token,
-                                client_id=log_in.client.id)
+    refused = await server.post(
+        "/token", grant_type="refresh_token", refresh_token=log_in.refresh_token, client_id=log_in.client.id
+    )
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
 
 

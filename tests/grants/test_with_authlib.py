@@ -22,9 +22,15 @@ async def server(sqlite_stores: Any) -> OAuthServer:
 
 def authlib_client(server: OAuthServer, app: App, token: dict[str, Any] | None = None) -> AsyncOAuth2Client:
     return AsyncOAuth2Client(
-        client_id=app.id, client_secret=app.secret or None, token_endpoint_auth_method=app.record.auth_method,
-        token_endpoint=f"{ISSUER}/token", revocation_endpoint_auth_method=app.record.auth_method, token=token,
-        transport=httpx.ASGITransport(server.app()), base_url=ISSUER)
+        client_id=app.id,
+        client_secret=app.secret or None,
+        token_endpoint_auth_method=app.record.auth_method,
+        token_endpoint=f"{ISSUER}/token",
+        revocation_endpoint_auth_method=app.record.auth_method,
+        token=token,
+        transport=httpx.ASGITransport(server.app()),
+        base_url=ISSUER,
+    )
 
 
 def stored_token(log_in: LogIn) -> dict[str, Any]:

@@ -37,9 +37,16 @@ def an_event(**changes: Any) -> AuditEvent:
 
 def a_client(**changes: Any) -> Client:
     values: dict[str, Any] = {
-        "id": f"client-{number()}", "name": "A client", "auth_method": "none", "grant_types": ("refresh_token",),
-        "scopes": ("read", "write"), "resources": ("https://api.example",), "first_party": True,
-        "created_at": NOW, "updated_at": NOW}
+        "id": f"client-{number()}",
+        "name": "A client",
+        "auth_method": "none",
+        "grant_types": ("refresh_token",),
+        "scopes": ("read", "write"),
+        "resources": ("https://api.example",),
+        "first_party": True,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
     return Client(**values | changes)
 
 
@@ -50,37 +57,77 @@ def a_secret(**changes: Any) -> ClientSecret:
 
 def a_user(**changes: Any) -> User:
     name = f"user{number()}"
-    values: dict[str, Any] = {"id": uuid7(NOW + number()), "username": name.title(), "username_key": name,
-                              "password_hash": "$hash$1", "created_at": NOW, "updated_at": NOW}
+    values: dict[str, Any] = {
+        "id": uuid7(NOW + number()),
+        "username": name.title(),
+        "username_key": name,
+        "password_hash": "$hash$1",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
     return User(**values | changes)
 
 
 def a_session(user: User, **changes: Any) -> Session:
     values: dict[str, Any] = {
-        "id": uuid7(NOW + number()), "user_id": user.id, "kind": "browser", "secret_hash": digest("cookie"),
-        "auth_time": NOW, "amr": ("pwd",), "created_at": NOW, "last_seen_at": NOW, "idle_until": NOW + HOUR,
-        "abs_until": NOW + DAY, "user_agent": "curl", "address": "192.0.2.1"}
+        "id": uuid7(NOW + number()),
+        "user_id": user.id,
+        "kind": "browser",
+        "secret_hash": digest("cookie"),
+        "auth_time": NOW,
+        "amr": ("pwd",),
+        "created_at": NOW,
+        "last_seen_at": NOW,
+        "idle_until": NOW + HOUR,
+        "abs_until": NOW + DAY,
+        "user_agent": "curl",
+        "address": "192.0.2.1",
+    }
     return Session(**values | changes)
 
 
 def a_family(session: Session, client: Client, **changes: Any) -> Family:
     values: dict[str, Any] = {
-        "id": uuid7(NOW + number()), "session_id": session.id, "user_id": session.user_id, "client_id": client.id,
-        "scope": ("read",), "resources": ("https://api.example",), "generation": 0, "cur_hash": digest("s0"),
-        "salt": b"salt-0", "rotated_at": NOW, "auth_time": NOW, "amr": ("pwd",), "created_at": NOW,
-        "idle_until": NOW + HOUR, "abs_until": NOW + DAY}
+        "id": uuid7(NOW + number()),
+        "session_id": session.id,
+        "user_id": session.user_id,
+        "client_id": client.id,
+        "scope": ("read",),
+        "resources": ("https://api.example",),
+        "generation": 0,
+        "cur_hash": digest("s0"),
+        "salt": b"salt-0",
+        "rotated_at": NOW,
+        "auth_time": NOW,
+        "amr": ("pwd",),
+        "created_at": NOW,
+        "idle_until": NOW + HOUR,
+        "abs_until": NOW + DAY,
+    }
     return Family(**values | changes)
 
 
 def a_rotation(family: Family, presented: str, following: str, **changes: Any) -> Rotation:
     values: dict[str, Any] = {
-        "family_id": family.id, "client_id": family.client_id, "presented_hash": digest(presented),
-        "next_hash": digest(following), "next_salt": f"salt-{following}".encode(), "now": NOW + 1,
-        "idle": HOUR, "grace": GRACE}
+        "family_id": family.id,
+        "client_id": family.client_id,
+        "presented_hash": digest(presented),
+        "next_hash": digest(following),
+        "next_salt": f"salt-{following}".encode(),
+        "now": NOW + 1,
+        "idle": HOUR,
+        "grace": GRACE,
+    }
     return Rotation(**values | changes)
 
 
 def a_key(**changes: Any) -> SigningKey:
-    values: dict[str, Any] = {"kid": f"key-{number()}", "algorithm": "RS256", "public_jwk": "{}",
-                              "private_encrypted": b"encrypted", "state": "announced", "created_at": NOW + number()}
+    values: dict[str, Any] = {
+        "kid": f"key-{number()}",
+        "algorithm": "RS256",
+        "public_jwk": "{}",
+        "private_encrypted": b"encrypted",
+        "state": "announced",
+        "created_at": NOW + number(),
+    }
     return SigningKey(**values | changes)

@@ -53,14 +53,15 @@ class World:
         assert begun is not None
         return session, family
 
-    async def rotate(self, family: Family, presented: str, following: str,
-                     **changes: Any) -> Rotated | RotationRefused:
-        return await self.stores.families.rotate(a_rotation(family, presented, following, **changes),
-                                                 reuse_event=an_event(type="family.reused"))
+    async def rotate(self, family: Family, presented: str, following: str, **changes: Any) -> Rotated | RotationRefused:
+        return await self.stores.families.rotate(
+            a_rotation(family, presented, following, **changes), reuse_event=an_event(type="family.reused")
+        )
 
     async def revoke(self, kind: Any, value: str = "", **changes: Any) -> RevocationOutcome:
-        return await self.stores.revocations.revoke(RevocationTarget(kind=kind, value=value, **changes),
-                                                    at=NOW + 5, reason="test", event=an_event())
+        return await self.stores.revocations.revoke(
+            RevocationTarget(kind=kind, value=value, **changes), at=NOW + 5, reason="test", event=an_event()
+        )
 
     async def is_alive(self, family: Family, at: int = NOW + 10) -> bool:
         return await self.stores.families.is_alive(family.id, now=at)
@@ -73,19 +74,26 @@ class World:
 
     async def sql(self, statement: str, **values: Any) -> list[Any]:
         """As an operator would type it."""
+
         async def work(connection: Any) -> list[Any]:
             result = await connection.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
+
         return await self.database.write(work)
 
     def facts(self, family: Family | None = None, **changes: Any) -> TokenFacts:
         values: dict[str, Any] = {
-            "kid": self.kid, "jti": "a-token", "subject": self.user.id, "client_id": self.client.id,
-            "family_id": family.id if family else None, "versions": Versions(0, 0, 0)}
+            "kid": self.kid,
+            "jti": "a-token",
+            "subject": self.user.id,
+            "client_id": self.client.id,
+            "family_id": family.id if family else None,
+            "versions": Versions(0, 0, 0),
+        }
         return TokenFacts(**values | changes)
 
     async def state(self, facts: TokenFacts) -> str:
-        """"alive", or the reason why not."""
+        """ "alive", or the reason why not."""
         state = await self.stores.revocations.check(facts)
         return "alive" if state.alive else state.reason
 

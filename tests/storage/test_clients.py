@@ -22,8 +22,14 @@ def lookup(request: pytest.FixtureRequest, stores: Stores) -> ClientLookup:
 
 
 async def test_a_client_comes_back_as_it_was_stored(stores: Stores, lookup: ClientLookup) -> None:
-    client = a_client(secrets=(a_secret(expires_at=NOW), a_secret()), grant_types=("a", "b"), audiences=("https://x",),
-                      redirect_uris=("https://app.example/cb",), access_token_ttl=60_000, name="Größe \"1\"")
+    client = a_client(
+        secrets=(a_secret(expires_at=NOW), a_secret()),
+        grant_types=("a", "b"),
+        audiences=("https://x",),
+        redirect_uris=("https://app.example/cb",),
+        access_token_ttl=60_000,
+        name='Größe "1"',
+    )
     await stores.clients.add(client, event=an_event())
     assert await lookup.get(client.id) == client
 
@@ -110,20 +116,24 @@ async def test_pages_follow_ids_and_queries_take_wildcards_literally(stores: Sto
     assert ([client.id for client in first.items], first.next_after) == (["a", "b"], "b")
     rest = await stores.clients.list(PageRequest(limit=2, after="b"))
     assert ([client.id for client in rest.items], rest.next_after) == (["c"], None)
-    found = {query: [client.id for client in (await stores.clients.list(PageRequest(), query=query)).items]
-             for query in ("%", "_", "JUICE", "nothing")}
+    found = {
+        query: [client.id for client in (await stores.clients.list(PageRequest(), query=query)).items]
+        for query in ("%", "_", "JUICE", "nothing")
+    }
     assert found == {"%": ["a"], "_": ["b"], "JUICE": ["a"], "nothing": []}
 
 
 async def test_every_change_moves_the_configuration_version_on(stores: Stores) -> None:
     client, secret = a_client(), a_secret()
     seen = [await stores.maintenance.config_version()]
-    for change in (lambda: stores.clients.add(client, event=an_event()),
-                   lambda: stores.clients.update(client, event=an_event()),
-                   lambda: stores.clients.add_secret(client.id, secret, retire_others_at=None, event=an_event()),
-                   lambda: stores.clients.remove_secret(client.id, secret.id, event=an_event()),
-                   lambda: stores.clients.set_enabled(client.id, False, at=NOW, event=an_event()),
-                   lambda: stores.clients.remove(client.id, at=NOW, event=an_event())):
+    for change in (
+        lambda: stores.clients.add(client, event=an_event()),
+        lambda: stores.clients.update(client, event=an_event()),
+        lambda: stores.clients.add_secret(client.id, secret, retire_others_at=None, event=an_event()),
+        lambda: stores.clients.remove_secret(client.id, secret.id, event=an_event()),
+        lambda: stores.clients.set_enabled(client.id, False, at=NOW, event=an_event()),
+        lambda: stores.clients.remove(client.id, at=NOW, event=an_event()),
+    ):
         await change()
         seen.append(await stores.maintenance.config_version())
     assert all(later > earlier for earlier, later in pairwise(seen))

@@ -18,10 +18,16 @@ from tests.storage.builders import NOW
 from tests.storage.conftest import World
 
 
-@pytest.mark.parametrize(("url", "driver"), [
-    ("sqlite:///x.db", "sqlite+aiosqlite"), ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite"),
-    ("postgresql://u:p@h/d", "postgresql+asyncpg"), ("postgres://h/d", "postgresql+asyncpg"),
-    ("postgresql+asyncpg://h/d", "postgresql+asyncpg")])
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:///x.db", "sqlite+aiosqlite"),
+        ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite"),
+        ("postgresql://u:p@h/d", "postgresql+asyncpg"),
+        ("postgres://h/d", "postgresql+asyncpg"),
+        ("postgresql+asyncpg://h/d", "postgresql+asyncpg"),
+    ],
+)
 def test_urls_name_their_database_with_or_without_our_driver(url: str, driver: str) -> None:
     assert database_url(url).drivername == driver
 
@@ -75,15 +81,19 @@ async def test_rotations_are_hot_updates_that_touch_no_index(fresh_world: World)
     for step in range(50):
         await fresh_world.rotate(family, f"s{step}", f"s{step + 1}", now=NOW + step)
     await fresh_world.sql("SELECT pg_stat_force_next_flush()")
-    updated = (await fresh_world.sql("SELECT sum(n_tup_upd) AS all, sum(n_tup_hot_upd) AS hot"
-                                     " FROM pg_stat_user_tables WHERE relname LIKE 'families%'"))[0]
+    updated = (
+        await fresh_world.sql(
+            "SELECT sum(n_tup_upd) AS all, sum(n_tup_hot_upd) AS hot"
+            " FROM pg_stat_user_tables WHERE relname LIKE 'families%'"
+        )
+    )[0]
     assert (updated.all, updated.hot) == (50, 50)
 
 
 async def test_a_look_up_reads_one_partition_and_scans_none(fresh_world: World) -> None:
     _, family = await fresh_world.login()
     async with fresh_world.database.connection() as connection:
-        await connection.execute(text("SET enable_seqscan = off"))    # the tables are too small for an index to pay
+        await connection.execute(text("SET enable_seqscan = off"))  # the tables are too small for an index to pay
         await connection.execute(text("PREPARE look(text) AS SELECT * FROM families WHERE id = $1"))
         plan = "\n".join((await connection.execute(text(f"EXPLAIN (ANALYZE) EXECUTE look('{family.id}')"))).scalars())
     assert "Subplans Removed" in plan
@@ -105,8 +115,10 @@ async def test_sqlite_keeps_commits_at_power_loss_and_enforces_foreign_keys(sqli
     database = open_database(sqlite_url)
     await database.start()
     async with database.transaction() as connection:
-        values = [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
-                  for name in ("journal_mode", "synchronous", "foreign_keys")]
+        values = [
+            (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
     assert values == ["wal", 2, 1]
     async with database.connection() as connection:
         assert (await connection.exec_driver_sql("PRAGMA query_only")).scalar_one() == 1

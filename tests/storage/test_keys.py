@@ -56,7 +56,9 @@ async def test_an_emergency_revokes_the_active_and_the_announced_key_and_signs_w
     assert (revoked.revoked_at, revoked.reason) == (NOW + 1, "leak")
     entries = await stores.revocations.outbox(after=0, limit=9)
     assert {(entry.kind, entry.value, entry.created_at) for entry in entries} == {
-        ("kid", "a", NOW + 1), ("kid", "waiting", NOW + 1)}
+        ("kid", "a", NOW + 1),
+        ("kid", "waiting", NOW + 1),
+    }
 
 
 async def test_key_changes_move_the_configuration_version_on(stores: Stores) -> None:

@@ -60,7 +60,8 @@ async def test_a_schema_from_the_future_is_ahead_and_left_alone(database: Databa
 async def test_the_tables_module_and_the_migrations_agree(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "include_name": lambda name, kind, parents: not is_partition(name)})
+            connection, opts={"compare_type": True, "include_name": lambda name, kind, parents: not is_partition(name)}
+        )
         return list(compare_metadata(context, metadata))
 
     async with database.connection() as connection:
@@ -89,5 +90,9 @@ async def execute(database: Database, statement: str) -> None:
 
 
 def is_partition(name: str | None) -> bool:
-    return name is not None and name.startswith(("sessions_", "families_")) and name[-1:] in "0123456789t" and (
-        name.endswith("_default") or name[-8:].isdigit())
+    return (
+        name is not None
+        and name.startswith(("sessions_", "families_"))
+        and name[-1:] in "0123456789t"
+        and (name.endswith("_default") or name[-8:].isdigit())
+    )

@@ -42,7 +42,7 @@ async def test_what_is_over_goes_and_the_outbox_stays(world: World) -> None:
     await world.revoke("jti", "t", expires_at=NOW + HOUR)
     await world.stores.throttle.admit(b"b", burst=1, interval=HOUR, now=NOW)
     entries = len(await world.outbox())
-    if world.database.dialect == "postgresql":    # as if the week had been over long ago
+    if world.database.dialect == "postgresql":  # as if the week had been over long ago
         await move_to_default(world)
     done = await purge(world, OVER)
     assert done == {"sessions": 2, "families": 1, "revoked_tokens": 1, "audit": 0, "throttle": 1}
@@ -68,8 +68,13 @@ async def test_audit_events_are_kept_as_long_as_said(world: World) -> None:
 
 async def test_more_than_one_batch_goes_in_one_run(world: World) -> None:
     for n in range(12):
-        await world.sql("INSERT INTO throttle (bucket, tat) VALUES " + ", ".join(
-            f"(CAST('{n}-{m}' AS {'BLOB' if world.database.dialect == 'sqlite' else 'BYTEA'}), 1)" for m in range(100)))
+        await world.sql(
+            "INSERT INTO throttle (bucket, tat) VALUES "
+            + ", ".join(
+                f"(CAST('{n}-{m}' AS {'BLOB' if world.database.dialect == 'sqlite' else 'BYTEA'}), 1)"
+                for m in range(100)
+            )
+        )
     assert (await purge(world, NOW))["throttle"] == 1200
 
 
@@ -102,7 +107,8 @@ async def test_partitions_are_made_ahead_and_only_once(postgres_world: World) ->
 
 
 async def test_a_row_of_a_week_without_partition_is_stored_and_that_week_is_left_to_the_default(
-        postgres_world: World) -> None:
+    postgres_world: World,
+) -> None:
     world, far = postgres_world, Week.of(NOW).later(30)
     session = await world.browser(id=uuid7(far.start + 1))
     async with world.database.transaction() as connection:
@@ -114,8 +120,9 @@ async def test_a_row_of_a_week_without_partition_is_stored_and_that_week_is_left
     assert await rows(world, far.later(1).partition_of("sessions")) == 1
 
 
-@pytest.mark.parametrize("at", [0, 4 * DAY - 1, 4 * DAY, NOW, NOW + 3 * WEEK],
-                         ids=["epoch", "sunday", "monday", "now", "later"])
+@pytest.mark.parametrize(
+    "at", [0, 4 * DAY - 1, 4 * DAY, NOW, NOW + 3 * WEEK], ids=["epoch", "sunday", "monday", "now", "later"]
+)
 def test_a_week_holds_its_own_times_and_begins_on_a_monday(at: int) -> None:
     week = Week.of(at)
     assert week.start <= at < week.start + WEEK

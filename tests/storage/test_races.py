@@ -64,8 +64,9 @@ async def test_of_rotations_racing_a_revocation_none_comes_after_it(world: World
 async def test_of_many_racing_activations_exactly_one_wins(world: World) -> None:
     keys = world.stores.keys
     await keys.add_announced(a_key(kid="b"), event=an_event())
-    wins = await asyncio.gather(*(
-        keys.activate("b", instead_of=world.kid, at=NOW, remove_at=NOW, event=an_event()) for _ in range(MANY)))
+    wins = await asyncio.gather(
+        *(keys.activate("b", instead_of=world.kid, at=NOW, remove_at=NOW, event=an_event()) for _ in range(MANY))
+    )
     assert wins.count(True) == 1
     assert sorted(key.state for key in await keys.all()) == ["active", "retired"]
 
@@ -77,22 +78,25 @@ async def test_of_many_first_starts_exactly_one_announces_and_one_activates(worl
     announced = await asyncio.gather(*(keys.add_announced(key, event=an_event()) for key in news))
     assert announced.count(True) == 1
     kid = (await keys.all())[0].kid
-    wins = await asyncio.gather(*(
-        keys.activate(kid, instead_of=None, at=NOW, remove_at=NOW, event=an_event()) for _ in range(MANY)))
+    wins = await asyncio.gather(
+        *(keys.activate(kid, instead_of=None, at=NOW, remove_at=NOW, event=an_event()) for _ in range(MANY))
+    )
     assert wins.count(True) == 1
 
 
 async def test_of_many_racing_emergencies_exactly_one_wins(world: World) -> None:
     keys = world.stores.keys
-    wins = await asyncio.gather(*(
-        keys.replace_now(a_key(), instead_of=world.kid, at=NOW, reason="leak", event=an_event()) for _ in range(MANY)))
+    wins = await asyncio.gather(
+        *(keys.replace_now(a_key(), instead_of=world.kid, at=NOW, reason="leak", event=an_event()) for _ in range(MANY))
+    )
     assert wins.count(True) == 1
     assert sorted(key.state for key in await keys.all()) == ["active", "revoked"]
 
 
 async def test_of_many_racing_attempts_no_more_than_the_burst_are_admitted(world: World) -> None:
-    waits = await asyncio.gather(*(
-        world.stores.throttle.admit(b"bucket", burst=5, interval=1000, now=NOW) for _ in range(MANY)))
+    waits = await asyncio.gather(
+        *(world.stores.throttle.admit(b"bucket", burst=5, interval=1000, now=NOW) for _ in range(MANY))
+    )
     assert waits.count(0) == 5
 
 
@@ -105,8 +109,10 @@ async def test_of_many_racing_bumps_none_is_lost(world: World) -> None:
 async def test_sessions_ended_from_many_sides_at_once_leave_one_entry_each(world: World) -> None:
     session = await world.browser()
     families = [await world.family_of(session) for _ in range(3)]
-    others = [world.stores.sessions.end_others(world.user.id, "none", at=NOW + 1, reason="x", event=an_event())
-              for _ in range(5)]
+    others = [
+        world.stores.sessions.end_others(world.user.id, "none", at=NOW + 1, reason="x", event=an_event())
+        for _ in range(5)
+    ]
     selves = [world.stores.sessions.end(session.id, at=NOW + 1, reason="x", event=an_event()) for _ in range(5)]
     outcomes = await asyncio.gather(*others, *selves)
     assert sum(outcome.changed for outcome in outcomes) == 1
@@ -125,10 +131,12 @@ async def held(database: Database, first: str, values: dict[str, Any], second: C
     return await waiting
 
 
-BUMPS = [("UPDATE users SET version = version + 1 WHERE id = :user", "user"),
-         ("UPDATE users SET enabled = false WHERE id = :user", "disable"),
-         ("UPDATE issuer SET revocation_version = revocation_version + 1", "all"),
-         ("UPDATE clients SET version = version + 1 WHERE id = :client", "client")]
+BUMPS = [
+    ("UPDATE users SET version = version + 1 WHERE id = :user", "user"),
+    ("UPDATE users SET enabled = false WHERE id = :user", "disable"),
+    ("UPDATE issuer SET revocation_version = revocation_version + 1", "all"),
+    ("UPDATE clients SET version = version + 1 WHERE id = :client", "client"),
+]
 
 
 @pytest.mark.parametrize("bump", [statement for statement, _ in BUMPS], ids=[name for _, name in BUMPS])
@@ -136,12 +144,16 @@ async def test_a_log_in_beside_an_uncommitted_revocation_is_dead_once_that_commi
     session = a_session(world.user, kind="token")
     family = a_family(session, world.client)
     values = {"user": world.user.id} if ":user" in bump else {"client": world.client.id} if ":client" in bump else {}
-    begun = await held(world.database, bump, values, lambda: world.stores.sessions.begin(
-        session, family, password_hash="$hash$1", event=an_event()))
-    if world.database.dialect == "sqlite":    # one writer: the log-in came after, so it is refused or born anew
+    begun = await held(
+        world.database,
+        bump,
+        values,
+        lambda: world.stores.sessions.begin(session, family, password_hash="$hash$1", event=an_event()),
+    )
+    if world.database.dialect == "sqlite":  # one writer: the log-in came after, so it is refused or born anew
         alive_again = begun is not None and 1 in begun
         assert begun is None or alive_again
-    else:                                      # it saw the old version, and dies by comparison
+    else:  # it saw the old version, and dies by comparison
         assert begun == (0, 0, 0)
         assert not await world.is_alive(family)
         assert await world.state(world.facts(family)) != "alive"
@@ -149,16 +161,24 @@ async def test_a_log_in_beside_an_uncommitted_revocation_is_dead_once_that_commi
 
 async def test_a_rotation_beside_an_uncommitted_end_waits_and_is_refused(world: World) -> None:
     _, family = await world.login()
-    answer = await held(world.database, "UPDATE families SET dead_at = :at WHERE id = :id",
-                        {"at": NOW, "id": family.id}, lambda: world.rotate(family, "s0", "s1"))
+    answer = await held(
+        world.database,
+        "UPDATE families SET dead_at = :at WHERE id = :id",
+        {"at": NOW, "id": family.id},
+        lambda: world.rotate(family, "s0", "s1"),
+    )
     assert answer.reason == "revoked"
 
 
 async def test_a_family_opened_beside_an_uncommitted_end_of_its_session_is_refused(world: World) -> None:
     session = await world.browser()
     family = a_family(session, world.client)
-    answer = await held(world.database, "UPDATE sessions SET dead_at = :at WHERE id = :id",
-                        {"at": NOW, "id": session.id}, lambda: world.stores.sessions.add_family(family, event=None))
+    answer = await held(
+        world.database,
+        "UPDATE sessions SET dead_at = :at WHERE id = :id",
+        {"at": NOW, "id": session.id},
+        lambda: world.stores.sessions.add_family(family, event=None),
+    )
     assert answer is None
     assert await world.stores.families.get(family.id) is None
 
@@ -179,7 +199,10 @@ async def test_an_end_of_a_session_waits_for_a_family_that_is_being_opened_and_e
 
 async def test_a_log_in_beside_an_uncommitted_password_change_is_dead_once_that_commits(world: World) -> None:
     session = a_session(world.user)
-    await held(world.database, "UPDATE users SET password_hash = 'new', version = version + 1 WHERE id = :id",
-               {"id": world.user.id},
-               lambda: world.stores.sessions.begin(session, None, password_hash="$hash$1", event=an_event()))
+    await held(
+        world.database,
+        "UPDATE users SET password_hash = 'new', version = version + 1 WHERE id = :id",
+        {"id": world.user.id},
+        lambda: world.stores.sessions.begin(session, None, password_hash="$hash$1", event=an_event()),
+    )
     assert await world.stores.sessions.authenticate(session.id, digest("cookie"), now=NOW) is None

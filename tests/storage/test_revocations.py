@@ -22,26 +22,51 @@ async def test_a_token_is_alive_until_something_denies_it(world: World) -> None:
     assert own == TokenState(alive=True)
 
 
-@pytest.mark.parametrize(("fact", "reason"), [
-    ({"kid": "unknown"}, "kid"), ({"family_id": "unknown"}, "session"), ({"subject": "unknown"}, "subject"),
-    ({"client_id": "unknown"}, "client")])
+@pytest.mark.parametrize(
+    ("fact", "reason"),
+    [
+        ({"kid": "unknown"}, "kid"),
+        ({"family_id": "unknown"}, "session"),
+        ({"subject": "unknown"}, "subject"),
+        ({"client_id": "unknown"}, "client"),
+    ],
+)
 async def test_what_is_unknown_is_dead(world: World, fact: dict[str, Any], reason: str) -> None:
     assert await world.state(world.facts(**fact)) == reason
 
 
-@pytest.mark.parametrize(("kind", "reason"), [
-    ("jti", "jti"), ("family", "session"), ("session", "session"), ("user", "subject"), ("client", "client"),
-    ("all", "issuer")])
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("jti", "jti"),
+        ("family", "session"),
+        ("session", "session"),
+        ("user", "subject"),
+        ("client", "client"),
+        ("all", "issuer"),
+    ],
+)
 async def test_each_level_denies_the_token_and_leaves_one_entry(world: World, kind: str, reason: str) -> None:
     session, family = await world.login()
-    values = {"jti": "a-token", "family": family.id, "session": session.id, "user": world.user.id,
-              "client": world.client.id, "all": ""}
+    values = {
+        "jti": "a-token",
+        "family": family.id,
+        "session": session.id,
+        "user": world.user.id,
+        "client": world.client.id,
+        "all": "",
+    }
     outcome = await world.revoke(kind, values[kind], **({"expires_at": NOW + 60_000} if kind == "jti" else {}))
-    entry, = await world.outbox()
+    (entry,) = await world.outbox()
     assert (outcome.found, outcome.changed, outcome.sequence) == (True, True, entry.id)
-    expected = {"jti": ("jti", "a-token", 0, NOW + 60_000), "family": ("sid", family.id, 0, None),
-                "session": ("sid", family.id, 0, None), "user": ("sub", world.user.id, 1, None),
-                "client": ("cli", world.client.id, 1, None), "all": ("iss", "", 1, None)}
+    expected = {
+        "jti": ("jti", "a-token", 0, NOW + 60_000),
+        "family": ("sid", family.id, 0, None),
+        "session": ("sid", family.id, 0, None),
+        "user": ("sub", world.user.id, 1, None),
+        "client": ("cli", world.client.id, 1, None),
+        "all": ("iss", "", 1, None),
+    }
     assert (entry.kind, entry.value, entry.version, entry.expires_at) == expected[kind]
     if kind != "all":
         assert entry.created_at == NOW + 5
@@ -60,8 +85,14 @@ async def test_outcomes_count_what_was_alive_and_previews_tell_it_beforehand(wor
     await world.family_of(browser)
     ended, _ = await world.login()
     await world.stores.sessions.end(ended.id, at=NOW, reason="x", event=an_event())
-    expected = {("family", family.id): (0, 1), ("session", session.id): (1, 1), ("user", world.user.id): (2, 2),
-                ("client", world.client.id): (0, 2), ("all", ""): (2, 2), ("jti", "x"): (0, 0)}
+    expected = {
+        ("family", family.id): (0, 1),
+        ("session", session.id): (1, 1),
+        ("user", world.user.id): (2, 2),
+        ("client", world.client.id): (0, 2),
+        ("all", ""): (2, 2),
+        ("jti", "x"): (0, 0),
+    }
     for (kind, value), numbers in expected.items():
         target = RevocationTarget(kind=kind, value=value)  # type: ignore[arg-type]
         seen = await world.stores.revocations.preview(target, now=NOW + 5)
@@ -71,7 +102,7 @@ async def test_outcomes_count_what_was_alive_and_previews_tell_it_beforehand(wor
     outcome = await world.revoke("client", world.client.id)
     assert (outcome.sessions, outcome.families) == (0, 2)
     outcome = await world.revoke("user", world.user.id)
-    assert (outcome.sessions, outcome.families) == (1, 0)    # their families had died with the client
+    assert (outcome.sessions, outcome.families) == (1, 0)  # their families had died with the client
 
 
 @pytest.mark.parametrize("kind", ["user", "all"])
@@ -86,8 +117,7 @@ async def test_the_number_that_a_bump_ended_is_counted_as_it_stood_before(world:
 async def test_what_does_not_exist_is_not_found_and_leaves_nothing(world: World, kind: str) -> None:
     outcome = await world.revoke(kind, "ghost")
     assert (outcome.found, outcome.changed, outcome.sequence) == (False, False, None)
-    preview = await world.stores.revocations.preview(
-        RevocationTarget(kind=kind, value="ghost"), now=NOW)  # type: ignore[arg-type]
+    preview = await world.stores.revocations.preview(RevocationTarget(kind=kind, value="ghost"), now=NOW)  # type: ignore[arg-type]
     assert not preview.found
     assert await world.outbox() == []
 

@@ -16,8 +16,15 @@ from tests.storage.conftest import World
 async def test_a_rotation_trades_the_current_secret_for_the_next(world: World) -> None:
     _, family = await world.login()
     rotated = await world.rotate(family, "s0", "s1", now=NOW + 5)
-    expected = replace(family, generation=1, prev_hash=digest("s0"), cur_hash=digest("s1"), salt=b"salt-s1",
-                       rotated_at=NOW + 5, idle_until=NOW + 5 + HOUR)
+    expected = replace(
+        family,
+        generation=1,
+        prev_hash=digest("s0"),
+        cur_hash=digest("s1"),
+        salt=b"salt-s1",
+        rotated_at=NOW + 5,
+        idle_until=NOW + 5 + HOUR,
+    )
     assert rotated == Rotated(expected, "rotated")
     assert await world.stores.families.get(family.id) == expected
 
@@ -64,7 +71,8 @@ async def test_after_reuse_the_current_secret_gets_no_grace_and_there_is_one_eve
 
 
 async def test_the_same_rotation_asked_again_after_a_lost_answer_is_still_rotated_even_without_grace(
-        world: World) -> None:
+    world: World,
+) -> None:
     _, family = await world.login()
     first = await world.rotate(family, "s0", "s1", grace=0)
     assert await world.rotate(family, "s0", "s1", grace=0) == first
@@ -102,7 +110,8 @@ async def test_a_family_whose_session_ended_says_so(world: World) -> None:
 
 @pytest.mark.parametrize("deadline", [{"idle_until": NOW + 100}, {"abs_until": NOW + 100}])
 async def test_an_expired_family_says_so_and_old_secrets_no_longer_matter(
-        world: World, deadline: dict[str, int]) -> None:
+    world: World, deadline: dict[str, int]
+) -> None:
     _, family = await world.login(**deadline)
     assert reason(await world.rotate(family, "s0", "s1", now=NOW + 100)) == "expired"
     assert reason(await world.rotate(family, "stale", "s1", now=NOW + 100)) == "expired"

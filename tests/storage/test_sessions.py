@@ -114,9 +114,12 @@ async def test_a_family_opens_under_a_living_session_only(world: World) -> None:
     session = await world.browser()
     assert await world.is_alive(await world.family_of(session))
     stores = world.stores
-    refused = [a_family(a_session(world.user), world.client), a_family(session, a_client()),
-               a_family(session, world.client, user_id=a_user().id),
-               a_family(session, world.client, created_at=NOW + DAY)]
+    refused = [
+        a_family(a_session(world.user), world.client),
+        a_family(session, a_client()),
+        a_family(session, world.client, user_id=a_user().id),
+        a_family(session, world.client, created_at=NOW + DAY),
+    ]
     await stores.sessions.end(session.id, at=LATER, reason="logout", event=an_event())
     for family in (*refused, a_family(session, world.client)):
         assert await stores.sessions.add_family(family, event=an_event(type="family.opened")) is None
@@ -155,8 +158,11 @@ async def test_ending_the_others_keeps_the_one_and_leaves_other_users_alone(worl
     await world.stores.sessions.begin(theirs, None, password_hash=None, event=an_event())
     outcome = await world.stores.sessions.end_others(world.user.id, kept.id, at=LATER, reason="x", event=an_event())
     assert (outcome.changed, outcome.sessions, outcome.families) == (True, 2, 1)
-    alive = [id for id in (kept.id, other.id, session.id, theirs.id)
-             if await world.stores.sessions.get(id, now=LATER) is not None]
+    alive = [
+        id
+        for id in (kept.id, other.id, session.id, theirs.id)
+        if await world.stores.sessions.get(id, now=LATER) is not None
+    ]
     assert alive == [kept.id, theirs.id]
     assert await world.entries() == [("sid", family.id, 0)]
 

@@ -50,12 +50,17 @@ async def test_moving_the_issuers_version_by_hand_writes_the_entry_and_tells_the
     assert await world.stores.maintenance.config_version() == before + 1
 
 
-@pytest.mark.parametrize("statement", [
-    "UPDATE users SET version = version - 1", "UPDATE clients SET version = version - 1",
-    "UPDATE issuer SET revocation_version = revocation_version - 1",
-    "UPDATE sessions SET dead_at = NULL WHERE dead_at IS NOT NULL",
-    "UPDATE families SET dead_at = NULL WHERE dead_at IS NOT NULL",
-    "UPDATE signing_keys SET state = 'retired' WHERE state = 'revoked'"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE users SET version = version - 1",
+        "UPDATE clients SET version = version - 1",
+        "UPDATE issuer SET revocation_version = revocation_version - 1",
+        "UPDATE sessions SET dead_at = NULL WHERE dead_at IS NOT NULL",
+        "UPDATE families SET dead_at = NULL WHERE dead_at IS NOT NULL",
+        "UPDATE signing_keys SET state = 'retired' WHERE state = 'revoked'",
+    ],
+)
 async def test_nothing_that_was_taken_back_can_be_given_again(world: World, statement: str) -> None:
     session, _ = await world.login()
     await world.stores.sessions.end(session.id, at=NOW, reason="x", event=an_event())
@@ -68,13 +73,15 @@ async def test_nothing_that_was_taken_back_can_be_given_again(world: World, stat
 
 async def test_ending_a_session_by_hand_ends_its_families_with_the_same_reason(world: World) -> None:
     session, family = await world.login()
-    await world.sql("UPDATE sessions SET dead_at = :at, dead_reason = 'by hand' WHERE id = :id",
-                    at=NOW + 3, id=session.id)
+    await world.sql(
+        "UPDATE sessions SET dead_at = :at, dead_reason = 'by hand' WHERE id = :id", at=NOW + 3, id=session.id
+    )
     stored = await world.stores.families.get(family.id)
     assert stored is not None
     assert (stored.dead_at, stored.dead_reason) == (NOW + 3, "by hand")
     assert [(entry.kind, entry.value, entry.created_at) for entry in await world.outbox()] == [
-        ("sid", family.id, NOW + 3)]
+        ("sid", family.id, NOW + 3)
+    ]
 
 
 async def test_ending_a_family_by_hand_writes_the_entry_once(world: World) -> None:
@@ -106,9 +113,12 @@ async def test_deleting_a_session_by_hand_ends_its_living_families(world: World)
 
 
 async def test_revoking_a_token_by_hand_writes_the_entry(world: World) -> None:
-    await world.sql("INSERT INTO revoked_tokens (jti, expires_at, revoked_at, reason) VALUES ('j', :x, :at, '')",
-                    x=NOW + 9, at=NOW + 1)
-    entry, = await world.outbox()
+    await world.sql(
+        "INSERT INTO revoked_tokens (jti, expires_at, revoked_at, reason) VALUES ('j', :x, :at, '')",
+        x=NOW + 9,
+        at=NOW + 1,
+    )
+    (entry,) = await world.outbox()
     assert (entry.kind, entry.value, entry.expires_at, entry.created_at) == ("jti", "j", NOW + 9, NOW + 1)
 
 
@@ -128,8 +138,9 @@ async def test_a_client_added_by_hand_under_a_removed_name_starts_past_every_ver
     row = (await world.sql("SELECT * FROM clients"))[0]._mapping
     await world.sql("DELETE FROM clients")
     names = ", ".join(row)
-    await world.sql(f"INSERT INTO clients ({names}) VALUES ({', '.join(f':{name}' for name in row)})",
-                    **{**row, "version": 0})
+    await world.sql(
+        f"INSERT INTO clients ({names}) VALUES ({', '.join(f':{name}' for name in row)})", **{**row, "version": 0}
+    )
     assert (await world.sql("SELECT version FROM clients"))[0].version == 7
 
 

@@ -73,8 +73,7 @@ async def test_a_removed_user_leaves_one_entry_and_no_rows(world: World) -> None
     assert await world.state(world.facts()) == "subject"
     assert await world.stores.families.get(family.id) is None
     assert await world.sql("SELECT id FROM sessions") == []
-    assert await world.stores.sessions.begin(
-        a_session(world.user), None, password_hash=None, event=an_event()) is None
+    assert await world.stores.sessions.begin(a_session(world.user), None, password_hash=None, event=an_event()) is None
     assert session.user_id == world.user.id
 
 

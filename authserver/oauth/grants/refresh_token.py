@@ -89,8 +89,9 @@ class RefreshTokenGrant:
             asked.scope_of(client, family)
             asked.audience_of(client, family, self.issuer)
 
-    async def _rotate(self, client: Client, handle: RefreshHandle, presented: str,
-                      caller: Caller) -> tuple[Family, str]:
+    async def _rotate(
+        self, client: Client, handle: RefreshHandle, presented: str, caller: Caller
+    ) -> tuple[Family, str]:
         """The family as it now stands, and its one live refresh token."""
         successor = self.handles.successor(handle)
         outcome = await self.families.rotate(
@@ -120,8 +121,9 @@ class RefreshTokenGrant:
             rotate=client.is_public or client.refresh_rotation == "always",
         )
 
-    async def _refusal(self, refused: RotationRefused, client: Client, handle: RefreshHandle,
-                       caller: Caller) -> InvalidGrant:
+    async def _refusal(
+        self, refused: RotationRefused, client: Client, handle: RefreshHandle, caller: Caller
+    ) -> InvalidGrant:
         REFRESHES.inc(refused.reason)
         if refused.reason != "unknown":
             return InvalidGrant(WHY[refused.reason], reason=refused.reason, detail=f"family {handle.family_id}")
@@ -131,13 +133,20 @@ class RefreshTokenGrant:
             await self.audit_store.append(event)
         return InvalidGrant(NOT_VALID, detail=f"family {handle.family_id} is not of client {client.id}")
 
-    def _event(self, kind: EventType, client: Client, handle: RefreshHandle, caller: Caller,
-               family: Family | None = None) -> AuditEvent:
+    def _event(
+        self, kind: EventType, client: Client, handle: RefreshHandle, caller: Caller, family: Family | None = None
+    ) -> AuditEvent:
         """`family` when its owner is somebody else than `client`."""
         return self.audit.event(
-            kind, caller.acting_as(f"client:{client.id}"), client_id=client.id, family_id=handle.family_id,
-            generation=handle.generation, user_id=family.user_id if family else None,
-            session_id=family.session_id if family else None, owner=family.client_id if family else None)
+            kind,
+            caller.acting_as(f"client:{client.id}"),
+            client_id=client.id,
+            family_id=handle.family_id,
+            generation=handle.generation,
+            user_id=family.user_id if family else None,
+            session_id=family.session_id if family else None,
+            owner=family.client_id if family else None,
+        )
 
 
 class Asked(NamedTuple):

@@ -20,6 +20,18 @@ from authserver.storage.sql.throttle import SqlThrottle
 from authserver.storage.sql.users import SqlUsers
 
 __all__ = [
-    "Database", "SqlAudit", "SqlClients", "SqlFamilies", "SqlKeys", "SqlMaintenance", "SqlRevocations", "SqlSessions",
-    "SqlThrottle", "SqlUsers", "UnsafeDatabase", "migrate", "open_database", "schema_head",
+    "Database",
+    "SqlAudit",
+    "SqlClients",
+    "SqlFamilies",
+    "SqlKeys",
+    "SqlMaintenance",
+    "SqlRevocations",
+    "SqlSessions",
+    "SqlThrottle",
+    "SqlUsers",
+    "UnsafeDatabase",
+    "migrate",
+    "open_database",
+    "schema_head",
 ]

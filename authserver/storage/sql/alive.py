@@ -27,38 +27,65 @@ def standing(table: Table, now: Instant) -> Condition:
 
 def user_stands(table: Table, back: int = 0) -> Condition:
     """The user of the session or family is enabled, at the version of its birth (or was, `back` versions ago)."""
-    return exists().where(users.c.id == table.c.user_id, users.c.enabled,
-                          users.c.version - back == table.c.user_version).correlate(table)
+    return (
+        exists()
+        .where(users.c.id == table.c.user_id, users.c.enabled, users.c.version - back == table.c.user_version)
+        .correlate(table)
+    )
 
 
 def issuer_stands(table: Table, back: int = 0) -> Condition:
-    return exists().where(issuer.c.id == 1,
-                          issuer.c.revocation_version - back == table.c.issuer_version).correlate(table)
+    return (
+        exists().where(issuer.c.id == 1, issuer.c.revocation_version - back == table.c.issuer_version).correlate(table)
+    )
 
 
 def client_stands(back: int = 0) -> Condition:
-    return exists().where(clients.c.id == families.c.client_id, clients.c.enabled,
-                          clients.c.version - back == families.c.client_version).correlate(families)
+    return (
+        exists()
+        .where(
+            clients.c.id == families.c.client_id,
+            clients.c.enabled,
+            clients.c.version - back == families.c.client_version,
+        )
+        .correlate(families)
+    )
 
 
 def session_of_family_stands(now: Instant) -> Condition:
     """The session is not ended and its absolute end has not come; its idle end does not bind a family."""
-    return exists().where(sessions.c.id == families.c.session_id, sessions.c.dead_at.is_(None),
-                          sessions.c.abs_until > now).correlate(families)
+    return (
+        exists()
+        .where(sessions.c.id == families.c.session_id, sessions.c.dead_at.is_(None), sessions.c.abs_until > now)
+        .correlate(families)
+    )
 
 
 def family_alive(now: Instant, back: Versions = PRESENT) -> Condition:
-    return and_(standing(families, now), user_stands(families, back.subject), issuer_stands(families, back.issuer),
-                client_stands(back.client), session_of_family_stands(now))
+    return and_(
+        standing(families, now),
+        user_stands(families, back.subject),
+        issuer_stands(families, back.issuer),
+        client_stands(back.client),
+        session_of_family_stands(now),
+    )
 
 
 def session_alive(now: Instant, back: Versions = PRESENT) -> Condition:
     """A session of kind "token" lives through its families: its own idle end is not moved, so it does not count."""
     own = and_(sessions.c.kind == "browser", sessions.c.idle_until > now)
-    through = exists().where(families.c.session_id == sessions.c.id, standing(families, now),
-                             client_stands(back.client)).correlate(sessions)
-    return and_(sessions.c.dead_at.is_(None), sessions.c.abs_until > now, user_stands(sessions, back.subject),
-                issuer_stands(sessions, back.issuer), or_(own, and_(sessions.c.kind == "token", through)))
+    through = (
+        exists()
+        .where(families.c.session_id == sessions.c.id, standing(families, now), client_stands(back.client))
+        .correlate(sessions)
+    )
+    return and_(
+        sessions.c.dead_at.is_(None),
+        sessions.c.abs_until > now,
+        user_stands(sessions, back.subject),
+        issuer_stands(sessions, back.issuer),
+        or_(own, and_(sessions.c.kind == "token", through)),
+    )
 
 
 def count(table: Table, *where: Condition) -> Select[Any]:

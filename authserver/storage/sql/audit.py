@@ -24,6 +24,7 @@ class SqlAudit:
     async def append(self, event: AuditEvent) -> None:
         async def work(connection: AsyncConnection) -> None:
             await record(connection, event)
+
         await self._db.write(work)
 
     async def list(self, page: PageRequest, where: AuditFilter) -> Page[AuditEvent]:
@@ -34,13 +35,15 @@ class SqlAudit:
         async def work(connection: AsyncConnection) -> Page[AuditEvent]:
             found = [rows.event(tuple(row)) for row in await connection.execute(wanted)]
             return page_of(found, page, lambda event: event.id)
+
         return await self._db.read(work)
 
 
 def _conditions(where: AuditFilter) -> list[Condition]:
     """`since` is included, `until` is not."""
     conditions: list[Condition] = [
-        audit.c[name] == getattr(where, name) for name in EQUAL if getattr(where, name) is not None]
+        audit.c[name] == getattr(where, name) for name in EQUAL if getattr(where, name) is not None
+    ]
     if where.types:
         conditions.append(audit.c.type.in_(where.types))
     if where.since is not None:

@@ -16,7 +16,7 @@ from authserver.storage.sql.rows import event_values
 T = TypeVar("T")
 MAX_PAGE = 200
 _LAST_ENTRY = {
-    "sqlite": text("SELECT max(id) FROM revocation_outbox"),    # exact: this transaction holds the write lock
+    "sqlite": text("SELECT max(id) FROM revocation_outbox"),  # exact: this transaction holds the write lock
     "postgresql": text("SELECT currval(pg_get_serial_sequence('revocation_outbox', 'id'))"),
 }
 
@@ -41,5 +41,3 @@ def page_of(rows: Sequence[T], page: PageRequest, key: Callable[[T], str]) -> Pa
     limit = limit_of(page) - 1
     items = tuple(rows[:limit])
     return Page(items, key(items[-1]) if len(rows) > limit else None)
-
-

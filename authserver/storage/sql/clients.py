@@ -17,12 +17,25 @@ from authserver.storage.sql.database import Database
 from authserver.storage.sql.hot import HotStatement
 from authserver.storage.sql.tables import client_secrets, clients, issuer
 
-UPDATABLE = ("name", "auth_method", "grant_types", "scopes", "resources", "audiences", "redirect_uris", "first_party",
-             "refresh_rotation", "access_token_ttl", "updated_at")
+UPDATABLE = (
+    "name",
+    "auth_method",
+    "grant_types",
+    "scopes",
+    "resources",
+    "audiences",
+    "redirect_uris",
+    "first_party",
+    "refresh_rotation",
+    "access_token_ttl",
+    "updated_at",
+)
 
 GET = HotStatement(
     f"SELECT {rows.columns(clients, 'c.')}, s.id, s.sha256, s.created_at, s.expires_at"
-    " FROM clients c LEFT JOIN client_secrets s ON s.client_id = c.id WHERE c.id = :id ORDER BY s.id", id=str)
+    " FROM clients c LEFT JOIN client_secrets s ON s.client_id = c.id WHERE c.id = :id ORDER BY s.id",
+    id=str,
+)
 ISSUER_VERSION = HotStatement("SELECT revocation_version FROM issuer WHERE id = 1")
 
 
@@ -40,13 +53,23 @@ class SqlClients:
 
     async def add(self, client: Client, *, event: AuditEvent) -> None:
         """Its version starts past that of every client that was removed, should the id be used again."""
+
         async def work(connection: AsyncConnection) -> None:
-            floor = select(case((issuer.c.client_version_floor > client.version, issuer.c.client_version_floor),
-                                else_=client.version)).where(issuer.c.id == 1).scalar_subquery()
+            floor = (
+                select(
+                    case(
+                        (issuer.c.client_version_floor > client.version, issuer.c.client_version_floor),
+                        else_=client.version,
+                    )
+                )
+                .where(issuer.c.id == 1)
+                .scalar_subquery()
+            )
             await connection.execute(insert(clients).values(rows.as_values(client, clients) | {"version": floor}))
             for secret in client.secrets:
                 await connection.execute(insert(client_secrets).values(_secret_values(client.id, secret)))
             await record(connection, event)
+
         await self._db.write(work)
 
     async def update(self, client: Client, *, event: AuditEvent) -> bool:
@@ -58,36 +81,47 @@ class SqlClients:
         version = clients.c.version if enabled else moved
         return await self._change(client_id, {"enabled": enabled, "version": version, "updated_at": at}, event)
 
-    async def add_secret(self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None,
-                         event: AuditEvent) -> bool:
+    async def add_secret(
+        self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None, event: AuditEvent
+    ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             if not await _exists(connection, client_id):
                 return False
             if retire_others_at is not None:
-                await connection.execute(update(client_secrets).values(expires_at=retire_others_at).where(
-                    client_secrets.c.client_id == client_id,
-                    or_(client_secrets.c.expires_at.is_(None), client_secrets.c.expires_at > retire_others_at)))
+                await connection.execute(
+                    update(client_secrets)
+                    .values(expires_at=retire_others_at)
+                    .where(
+                        client_secrets.c.client_id == client_id,
+                        or_(client_secrets.c.expires_at.is_(None), client_secrets.c.expires_at > retire_others_at),
+                    )
+                )
             await connection.execute(insert(client_secrets).values(_secret_values(client_id, secret)))
             await record(connection, event)
             return True
+
         return await self._db.write(work)
 
     async def remove_secret(self, client_id: str, secret_id: str, *, event: AuditEvent) -> bool:
         async def work(connection: AsyncConnection) -> bool:
-            gone = await connection.execute(delete(client_secrets).where(
-                client_secrets.c.client_id == client_id, client_secrets.c.id == secret_id))
+            gone = await connection.execute(
+                delete(client_secrets).where(client_secrets.c.client_id == client_id, client_secrets.c.id == secret_id)
+            )
             if gone.rowcount:
                 await record(connection, event)
             return bool(gone.rowcount)
+
         return await self._db.write(work)
 
     async def remove(self, client_id: str, *, at: Instant, event: AuditEvent) -> bool:
         """Its families die by comparison: their client is gone, and one of the same name starts at a higher version."""
+
         async def work(connection: AsyncConnection) -> bool:
             gone = await connection.execute(delete(clients).where(clients.c.id == client_id))
             if gone.rowcount:
                 await record(connection, event)
             return bool(gone.rowcount)
+
         return await self._db.write(work)
 
     async def list(self, page: PageRequest, *, query: str | None = None) -> Page[Client]:
@@ -96,14 +130,19 @@ class SqlClients:
             wanted = wanted.where(clients.c.id > page.after)
         if query:
             part = query.lower()
-            wanted = wanted.where(or_(func.lower(clients.c.id).contains(part, autoescape=True),
-                                      func.lower(clients.c.name).contains(part, autoescape=True)))
+            wanted = wanted.where(
+                or_(
+                    func.lower(clients.c.id).contains(part, autoescape=True),
+                    func.lower(clients.c.name).contains(part, autoescape=True),
+                )
+            )
 
         async def work(connection: AsyncConnection) -> Page[Client]:
             found = (await connection.execute(wanted)).all()
             secrets = await _secrets_of(connection, [row.id for row in found])
             listed = [rows.client(tuple(row), secrets.get(row.id, ())) for row in found]
             return page_of(listed, page, lambda client: client.id)
+
         return await self._db.read(work)
 
     async def _change(self, client_id: str, values: dict[str, Any], event: AuditEvent) -> bool:
@@ -112,6 +151,7 @@ class SqlClients:
             if done.rowcount:
                 await record(connection, event)
             return bool(done.rowcount)
+
         return await self._db.write(work)
 
 
@@ -133,7 +173,8 @@ async def _exists(connection: AsyncConnection, client_id: str) -> bool:
 
 async def _secrets_of(connection: AsyncConnection, ids: list[str]) -> dict[str, tuple[ClientSecret, ...]]:
     found = await connection.execute(
-        select(client_secrets).where(client_secrets.c.client_id.in_(ids)).order_by(client_secrets.c.id))
+        select(client_secrets).where(client_secrets.c.client_id.in_(ids)).order_by(client_secrets.c.id)
+    )
     secrets: dict[str, tuple[ClientSecret, ...]] = {}
     for row in found:
         secrets[row.client_id] = (*secrets.get(row.client_id, ()), rows.secret(tuple(row)))

@@ -67,7 +67,7 @@ class Database(ABC):
                 except Exception as error:
                     if not is_worth_another_try(error):
                         raise
-                await asyncio.sleep(0)    # lets the loop see which other connections the server has closed
+                await asyncio.sleep(0)  # lets the loop see which other connections the server has closed
             return await self.fetch_hot(statement, values)
 
     async def read(self, work: Work[T]) -> T:

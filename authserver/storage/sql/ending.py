@@ -20,20 +20,28 @@ NOT_FOUND = RevocationOutcome(found=False, changed=False, sequence=None, session
 UNCHANGED = RevocationOutcome(found=True, changed=False, sequence=None, sessions=0, families=0)
 
 
-async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Instant,
-                       reason: str) -> RevocationOutcome:
+async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Instant, reason: str) -> RevocationOutcome:
     """End those that match and were not ended, in the order of their ids, so that two of these cannot deadlock."""
     held = await connection.execute(
-        select(sessions.c.id, sessions.c.dead_at).where(where).order_by(sessions.c.id).with_for_update())
+        select(sessions.c.id, sessions.c.dead_at).where(where).order_by(sessions.c.id).with_for_update()
+    )
     known = held.all()
     living = [row.id for row in known if row.dead_at is None]
     if not living:
         return UNCHANGED if known else NOT_FOUND
     entries, ended = await _families_of(connection, living, at)
-    await connection.execute(update(sessions).where(sessions.c.id.in_(living), sessions.c.dead_at.is_(None))
-                             .values(dead_at=at, dead_reason=reason))
-    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection) if entries else None,
-                             sessions=len(living), families=ended)
+    await connection.execute(
+        update(sessions)
+        .where(sessions.c.id.in_(living), sessions.c.dead_at.is_(None))
+        .values(dead_at=at, dead_reason=reason)
+    )
+    return RevocationOutcome(
+        found=True,
+        changed=True,
+        sequence=await last_entry(connection) if entries else None,
+        sessions=len(living),
+        families=ended,
+    )
 
 
 async def _families_of(connection: AsyncConnection, session_ids: Sequence[str], at: Instant) -> tuple[int, int]:
@@ -44,12 +52,14 @@ async def _families_of(connection: AsyncConnection, session_ids: Sequence[str], 
     return int(entries), int(ended)
 
 
-async def end_family(connection: AsyncConnection, where: Condition, *, at: Instant,
-                     reason: str) -> RevocationOutcome:
+async def end_family(connection: AsyncConnection, where: Condition, *, at: Instant, reason: str) -> RevocationOutcome:
     """End one family; `where` names it."""
     done = await connection.execute(
-        update(families).where(where, families.c.dead_at.is_(None)).values(dead_at=at, dead_reason=reason)
-        .returning(families.c.id, families.c.abs_until))
+        update(families)
+        .where(where, families.c.dead_at.is_(None))
+        .values(dead_at=at, dead_reason=reason)
+        .returning(families.c.id, families.c.abs_until)
+    )
     row = done.first()
     if row is None:
         known = (await connection.execute(select(families.c.id).where(where))).first()

@@ -37,10 +37,17 @@ ALIVE = """
  AND EXISTS (SELECT 1 FROM issuer i WHERE i.id = 1 AND i.revocation_version = families.issuer_version)
  AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = families.session_id AND s.dead_at IS NULL AND s.abs_until > :now)
 """
-PRESENTED: dict[str, Any] = {"family": str, "client": str, "presented": bytes, "next": bytes, "now": int,
-                              "grace_from": int}
+PRESENTED: dict[str, Any] = {
+    "family": str,
+    "client": str,
+    "presented": bytes,
+    "next": bytes,
+    "now": int,
+    "grace_from": int,
+}
 
-ROTATE = HotStatement(f"""
+ROTATE = HotStatement(
+    f"""
 UPDATE families SET
  generation = CASE WHEN cur_hash = :presented THEN generation + 1 ELSE generation END,
  prev_hash = CASE WHEN cur_hash = :presented THEN cur_hash ELSE prev_hash END,
@@ -50,13 +57,22 @@ UPDATE families SET
                    WHEN :until < abs_until THEN :until ELSE abs_until END,
  cur_hash = CASE WHEN cur_hash = :presented THEN :next ELSE cur_hash END
 WHERE {ALIVE} RETURNING {rows.columns(families)}
-""", writes=True, salt=bytes, until=int, **PRESENTED)
+""",
+    writes=True,
+    salt=bytes,
+    until=int,
+    **PRESENTED,
+)
 
 LOOK = HotStatement(f"SELECT {rows.columns(families)} FROM families WHERE {ALIVE}", **PRESENTED)
 EXTEND = HotStatement(
     "UPDATE families SET idle_until = CASE WHEN :until < abs_until THEN :until ELSE abs_until END"
     f" WHERE id = :family AND dead_at IS NULL AND idle_until > :now RETURNING {rows.columns(families)}",
-    writes=True, family=str, until=int, now=int)
+    writes=True,
+    family=str,
+    until=int,
+    now=int,
+)
 GET = HotStatement(f"SELECT {rows.columns(families)} FROM families WHERE id = :family", family=str)
 
 
@@ -73,6 +89,7 @@ class SqlFamilies:
 
         async def work(connection: AsyncConnection) -> bool:
             return (await connection.execute(wanted)).first() is not None
+
         return await self._db.read(work)
 
     async def rotate(self, rotation: Rotation, *, reuse_event: AuditEvent) -> Rotated | RotationRefused:
@@ -82,10 +99,12 @@ class SqlFamilies:
 
         async def work(connection: AsyncConnection) -> RotationRefused:
             return await _refuse(connection, rotation, reuse_event)
+
         return await self._db.write(work)
 
-    async def end(self, family_id: str, *, client_id: str | None, at: Instant, reason: str,
-                  event: AuditEvent) -> RevocationOutcome:
+    async def end(
+        self, family_id: str, *, client_id: str | None, at: Instant, reason: str, event: AuditEvent
+    ) -> RevocationOutcome:
         owner = [] if client_id is None else [families.c.client_id == client_id]
 
         async def work(connection: AsyncConnection) -> RevocationOutcome:
@@ -93,11 +112,13 @@ class SqlFamilies:
             if outcome.changed:
                 await record(connection, event)
             return outcome
+
         return await self._db.write(work)
 
     async def _move(self, rotation: Rotation) -> Rotated | None:
-        found = await self._db.hot(ROTATE, salt=rotation.next_salt, until=rotation.now + rotation.idle,
-                                   **_presented(rotation))
+        found = await self._db.hot(
+            ROTATE, salt=rotation.next_salt, until=rotation.now + rotation.idle, **_presented(rotation)
+        )
         if not found:
             return None
         family = rows.family(found[0])
@@ -118,38 +139,52 @@ class SqlFamilies:
 
 
 def _presented(rotation: Rotation) -> dict[str, Any]:
-    return {"family": rotation.family_id, "client": rotation.client_id, "presented": rotation.presented_hash,
-            "next": rotation.next_hash, "now": rotation.now, "grace_from": rotation.now - rotation.grace}
+    return {
+        "family": rotation.family_id,
+        "client": rotation.client_id,
+        "presented": rotation.presented_hash,
+        "next": rotation.next_hash,
+        "now": rotation.now,
+        "grace_from": rotation.now - rotation.grace,
+    }
 
 
 async def _refuse(connection: AsyncConnection, rotation: Rotation, reuse_event: AuditEvent) -> RotationRefused:
     """Nothing was rotated: punish reuse, committed with its event before anybody is told; else say why."""
     mine = and_(families.c.id == rotation.family_id, families.c.client_id == rotation.client_id)
     hit = await connection.execute(
-        update(families).where(mine, standing(families, rotation.now), _is_stale(rotation))
-        .values(dead_at=rotation.now, dead_reason="reused").returning(families.c.user_id, families.c.session_id))
+        update(families)
+        .where(mine, standing(families, rotation.now), _is_stale(rotation))
+        .values(dead_at=rotation.now, dead_reason="reused")
+        .returning(families.c.user_id, families.c.session_id)
+    )
     victim = hit.first()
     if victim is not None:
         await record(connection, replace(reuse_event, user_id=victim.user_id, session_id=victim.session_id))
     found = (await connection.execute(select(*families.c, *_signs()).where(mine))).first()
     if found is None:
         return RotationRefused("unknown")
-    family = rows.family(tuple(found)[:len(rows.FAMILY)])
+    family = rows.family(tuple(found)[: len(rows.FAMILY)])
     return RotationRefused(_reason(family, bool(found.stands), bool(found.session_stands)), family)
 
 
 def _is_stale(rotation: Rotation) -> Condition:
     """Neither the current secret nor its parent within the grace; a genuine token can then only be an old one."""
     c = families.c
-    parent = and_(c.prev_hash.is_not(None), c.prev_hash == rotation.presented_hash,
-                  or_(c.rotated_at > rotation.now - rotation.grace, c.cur_hash == rotation.next_hash))
+    parent = and_(
+        c.prev_hash.is_not(None),
+        c.prev_hash == rotation.presented_hash,
+        or_(c.rotated_at > rotation.now - rotation.grace, c.cur_hash == rotation.next_hash),
+    )
     return and_(c.cur_hash != rotation.presented_hash, not_(parent))
 
 
 def _signs() -> tuple[Any, ...]:
     session = exists().where(sessions.c.id == families.c.session_id, sessions.c.dead_at.is_(None)).correlate(families)
-    return (and_(user_stands(families), issuer_stands(families), client_stands()).label("stands"),
-            session.label("session_stands"))
+    return (
+        and_(user_stands(families), issuer_stands(families), client_stands()).label("stands"),
+        session.label("session_stands"),
+    )
 
 
 def _reason(family: Family, stands: bool, session_stands: bool) -> RefusalReason:
@@ -159,4 +194,4 @@ def _reason(family: Family, stands: bool, session_stands: bool) -> RefusalReason
         return "revoked"
     if not session_stands:
         return "session_ended"
-    return "revoked" if family.dead_at is not None else "expired"    # only the deadlines are left
+    return "revoked" if family.dead_at is not None else "expired"  # only the deadlines are left

@@ -28,7 +28,8 @@ class HotStatement:
 
     def __init__(self, sql: str, *, writes: bool = False, **types: type) -> None:
         self.clause: TextClause = text(sql).bindparams(
-            *(bindparam(name, type_=_TYPES[kind]) for name, kind in types.items()))
+            *(bindparam(name, type_=_TYPES[kind]) for name, kind in types.items())
+        )
         self.writes = writes
         self._compiled: dict[str, Compiled] = {}
 

@@ -56,7 +56,7 @@ class HotConnections:
         if isinstance(error, asyncpg.PostgresError) and not pooled.driver_connection.is_closed():
             self._keep(pooled)
         elif isinstance(error, asyncio.CancelledError):
-            self._drop([pooled])    # the caller went away; the server did not
+            self._drop([pooled])  # the caller went away; the server did not
         else:
             self._discard(pooled)
 

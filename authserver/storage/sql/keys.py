@@ -27,6 +27,7 @@ class SqlKeys:
         async def work(connection: AsyncConnection) -> Sequence[SigningKey]:
             found = await connection.execute(select(signing_keys).order_by(keys.created_at, keys.kid))
             return [rows.key(tuple(row)) for row in found]
+
         return await self._db.read(work)
 
     async def add_announced(self, key: SigningKey, *, event: AuditEvent) -> bool:
@@ -34,39 +35,52 @@ class SqlKeys:
             await _insert(connection, key, "announced")
             await record(connection, event)
             return True
+
         return await self._won(work)
 
-    async def activate(self, kid: str, *, instead_of: str | None, at: Instant, remove_at: Instant,
-                       event: AuditEvent) -> bool:
+    async def activate(
+        self, kid: str, *, instead_of: str | None, at: Instant, remove_at: Instant, event: AuditEvent
+    ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             if instead_of is not None:
                 await _step_down(connection, instead_of, state="retired", retired_at=at, remove_at=remove_at)
-            done = await connection.execute(update(signing_keys).where(keys.kid == kid, keys.state == "announced")
-                                            .values(state="active", active_at=at))
+            done = await connection.execute(
+                update(signing_keys)
+                .where(keys.kid == kid, keys.state == "announced")
+                .values(state="active", active_at=at)
+            )
             if not done.rowcount:
                 raise Undo(False)
             await record(connection, event)
             return True
+
         return await self._won(work)
 
-    async def replace_now(self, key: SigningKey, *, instead_of: str | None, at: Instant, reason: str,
-                          event: AuditEvent) -> bool:
+    async def replace_now(
+        self, key: SigningKey, *, instead_of: str | None, at: Instant, reason: str, event: AuditEvent
+    ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             if instead_of is not None:
                 await _step_down(connection, instead_of, state="revoked", revoked_at=at, reason=reason)
             # The next key lay beside the one that leaked.
-            await connection.execute(update(signing_keys).where(keys.state == "announced")
-                                     .values(state="revoked", revoked_at=at, reason=reason))
+            await connection.execute(
+                update(signing_keys)
+                .where(keys.state == "announced")
+                .values(state="revoked", revoked_at=at, reason=reason)
+            )
             await _insert(connection, key, "active", active_at=at)
             await record(connection, event)
             return True
+
         return await self._won(work)
 
     async def purge(self, *, now: Instant) -> int:
         async def work(connection: AsyncConnection) -> int:
-            gone = await connection.execute(delete(signing_keys).where(
-                keys.state.in_(("retired", "revoked")), keys.remove_at <= now))
+            gone = await connection.execute(
+                delete(signing_keys).where(keys.state.in_(("retired", "revoked")), keys.remove_at <= now)
+            )
             return gone.rowcount
+
         return await self._db.write(work)
 
     async def _won(self, work: Work[bool]) -> bool:
@@ -85,6 +99,7 @@ async def _insert(connection: AsyncConnection, key: SigningKey, state: str, **ch
 async def _step_down(connection: AsyncConnection, kid: str, **changes: object) -> None:
     """Only the active key; whoever comes second finds it stepped down and undoes everything."""
     done = await connection.execute(
-        update(signing_keys).where(keys.kid == kid, keys.state == "active").values(**changes))
+        update(signing_keys).where(keys.kid == kid, keys.state == "active").values(**changes)
+    )
     if not done.rowcount:
         raise Undo(False)

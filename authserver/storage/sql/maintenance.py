@@ -42,4 +42,5 @@ class SqlMaintenance:
     async def schema_state(self) -> SchemaState:
         async def work(connection: AsyncConnection) -> SchemaState:
             return state_of(await connection.run_sync(current_revision))
+
         return await self._db.read(work)

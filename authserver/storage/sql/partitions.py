@@ -54,8 +54,9 @@ def partition(table: Table, name: str) -> Table:
     return table.to_metadata(MetaData(), name=name)
 
 
-async def create_partitions(connection: AsyncConnection, *, now: Instant, ahead: int = WEEKS_AHEAD,
-                            patient: bool = True) -> int:
+async def create_partitions(
+    connection: AsyncConnection, *, now: Instant, ahead: int = WEEKS_AHEAD, patient: bool = True
+) -> int:
     """Make what is missing for this week and the coming ones, in the caller's transaction; how many were made.
 
     Not `patient`: rather give up than make requests wait behind us for a lock.
@@ -75,9 +76,13 @@ async def create_partitions(connection: AsyncConnection, *, now: Instant, ahead:
 
 
 async def partitions(connection: AsyncConnection, table: str) -> set[str]:
-    rows = await connection.execute(text(
-        "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-        " WHERE inhparent = CAST(:parent AS regclass)"), {"parent": table})
+    rows = await connection.execute(
+        text(
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+            " WHERE inhparent = CAST(:parent AS regclass)"
+        ),
+        {"parent": table},
+    )
     return set(rows.scalars())
 
 
@@ -104,4 +109,5 @@ async def _create(connection: AsyncConnection, table: str, week: Week) -> None:
     first, end = week.bounds
     await connection.exec_driver_sql(
         f"CREATE TABLE {week.partition_of(table)} PARTITION OF {table}"
-        f" FOR VALUES FROM ('{first}') TO ('{end}') WITH (fillfactor = {FILLFACTOR})")
+        f" FOR VALUES FROM ('{first}') TO ('{end}') WITH (fillfactor = {FILLFACTOR})"
+    )

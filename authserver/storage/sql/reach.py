@@ -15,7 +15,10 @@ from authserver.storage.sql.alive import PRESENT, Condition, count, family_alive
 from authserver.storage.sql.tables import clients, families, sessions, signing_keys, users
 
 EXISTS: dict[str, Any] = {
-    "family": families.c.id, "session": sessions.c.id, "user": users.c.id, "client": clients.c.id,
+    "family": families.c.id,
+    "session": sessions.c.id,
+    "user": users.c.id,
+    "client": clients.c.id,
     "kid": signing_keys.c.kid,
 }
 """Where the target itself is looked up; a token (jti) is nowhere, and "all" is always there."""
@@ -31,23 +34,34 @@ async def preview(connection: AsyncConnection, target: RevocationTarget, now: In
     return await counted(connection, target, nothing, now, PRESENT) if found else nothing
 
 
-async def counted(connection: AsyncConnection, target: RevocationTarget, outcome: RevocationOutcome, now: Instant,
-                  back: Versions) -> RevocationOutcome:
+async def counted(
+    connection: AsyncConnection, target: RevocationTarget, outcome: RevocationOutcome, now: Instant, back: Versions
+) -> RevocationOutcome:
     """`outcome` with the numbers of what is, or `back` versions ago was, alive."""
-    return replace(outcome, sessions=await _count(connection, _sessions(target, now, back)),
-                   families=await _count(connection, _families(target, now, back)))
+    return replace(
+        outcome,
+        sessions=await _count(connection, _sessions(target, now, back)),
+        families=await _count(connection, _families(target, now, back)),
+    )
 
 
 def _sessions(target: RevocationTarget, now: Instant, back: Versions) -> Select[Any] | None:
     where: dict[str, list[Condition]] = {
-        "session": [sessions.c.id == target.value], "user": [sessions.c.user_id == target.value], "all": []}
+        "session": [sessions.c.id == target.value],
+        "user": [sessions.c.user_id == target.value],
+        "all": [],
+    }
     return count(sessions, session_alive(now, back), *where[target.kind]) if target.kind in where else None
 
 
 def _families(target: RevocationTarget, now: Instant, back: Versions) -> Select[Any] | None:
     where: dict[str, list[Condition]] = {
-        "family": [families.c.id == target.value], "session": [families.c.session_id == target.value],
-        "user": [families.c.user_id == target.value], "client": [families.c.client_id == target.value], "all": []}
+        "family": [families.c.id == target.value],
+        "session": [families.c.session_id == target.value],
+        "user": [families.c.user_id == target.value],
+        "client": [families.c.client_id == target.value],
+        "all": [],
+    }
     return count(families, family_alive(now, back), *where[target.kind]) if target.kind in where else None
 
 

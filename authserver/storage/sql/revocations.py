@@ -35,12 +35,19 @@ from authserver.storage.sql.tables import (
     users,
 )
 
-CHECK = HotStatement("""
+CHECK = HotStatement(
+    """
 SELECT (SELECT state FROM signing_keys WHERE kid = :kid), (SELECT 1 FROM revoked_tokens WHERE jti = :jti),
  f.session_id, f.dead_at, u.enabled, u.version, u.username, c.enabled, c.version, i.revocation_version
 FROM issuer i LEFT JOIN families f ON f.id = :family LEFT JOIN users u ON u.id = :subject
  LEFT JOIN clients c ON c.id = :client WHERE i.id = 1
-""", kid=str, jti=str, family=str, subject=str, client=str)
+""",
+    kid=str,
+    jti=str,
+    family=str,
+    subject=str,
+    client=str,
+)
 PUBLISHED = frozenset({"announced", "active", "retired"})
 UNBOUNDED = 24 * HOUR
 """How long a jti is remembered when nobody said when its token expires."""
@@ -52,54 +59,67 @@ class SqlRevocations:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def revoke(self, target: RevocationTarget, *, at: Instant, reason: str,
-                     event: AuditEvent) -> RevocationOutcome:
+    async def revoke(
+        self, target: RevocationTarget, *, at: Instant, reason: str, event: AuditEvent
+    ) -> RevocationOutcome:
         async def work(connection: AsyncConnection) -> RevocationOutcome:
             outcome = await VERBS[target.kind](connection, target, at, reason)
             if outcome.changed:
                 await record(connection, event)
             return outcome
+
         outcome = await self._db.write(work)
         return await self._counted(target, outcome, at) if outcome.changed and target.kind in BEFORE else outcome
 
     async def preview(self, target: RevocationTarget, *, now: Instant) -> RevocationOutcome:
         async def work(connection: AsyncConnection) -> RevocationOutcome:
             return await preview(connection, target, now)
+
         return await self._db.read(work)
 
     async def _counted(self, target: RevocationTarget, outcome: RevocationOutcome, at: Instant) -> RevocationOutcome:
         """Only after the commit: counting a million sessions must not hold up their end."""
+
         async def work(connection: AsyncConnection) -> RevocationOutcome:
             return await counted(connection, target, outcome, at, BEFORE[target.kind])
+
         return await self._db.read(work)
 
     async def check(self, facts: TokenFacts) -> TokenState:
-        found = await self._db.hot(CHECK, kid=facts.kid, jti=facts.jti, family=facts.family_id,
-                                   subject=facts.subject, client=facts.client_id)
+        found = await self._db.hot(
+            CHECK, kid=facts.kid, jti=facts.jti, family=facts.family_id, subject=facts.subject, client=facts.client_id
+        )
         return verdict(facts, found[0])
 
     async def position(self, kind: EntryKind, value: str) -> int | None:
         wanted = select(func.max(revocation_outbox.c.id)).where(
-            revocation_outbox.c.kind == kind, revocation_outbox.c.value == value)
+            revocation_outbox.c.kind == kind, revocation_outbox.c.value == value
+        )
 
         async def work(connection: AsyncConnection) -> int | None:
             found: int | None = (await connection.execute(wanted)).scalar_one()
             return found
+
         return await self._db.read(work)
 
     async def outbox(self, *, after: int, limit: int) -> Sequence[OutboxEntry]:
-        wanted = (select(revocation_outbox).where(revocation_outbox.c.id > after)
-                  .order_by(revocation_outbox.c.id).limit(limit))
+        wanted = (
+            select(revocation_outbox)
+            .where(revocation_outbox.c.id > after)
+            .order_by(revocation_outbox.c.id)
+            .limit(limit)
+        )
 
         async def work(connection: AsyncConnection) -> Sequence[OutboxEntry]:
             return [OutboxEntry(**row._mapping) for row in await connection.execute(wanted)]
+
         return await self._db.read(work)
 
 
 def verdict(facts: TokenFacts, row: Sequence[Any]) -> TokenState:
     """Six independent tests, of which any denies; nothing that is unknown is alive."""
     key_state, jti, session_id, dead_at, user_enabled, user_version, username, enabled, version, issuer_version = row
-    own = facts.subject == facts.client_id    # client_credentials: the client is the subject, and nobody else
+    own = facts.subject == facts.client_id  # client_credentials: the client is the subject, and nobody else
     if key_state not in PUBLISHED:
         return _dead("kid")
     if jti is not None:
@@ -119,46 +139,59 @@ def _dead(reason: str) -> TokenState:
     return TokenState(alive=False, reason=reason)
 
 
-async def _revoke_token(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                        reason: str) -> RevocationOutcome:
+async def _revoke_token(
+    connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
+) -> RevocationOutcome:
     expires_at = at + UNBOUNDED if target.expires_at is None else target.expires_at
     if expires_at <= at:
         return UNCHANGED
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    done = await connection.execute(dialect.insert(revoked_tokens).values(
-        jti=target.value, expires_at=expires_at, revoked_at=at, reason=reason)
-        .on_conflict_do_nothing().returning(revoked_tokens.c.jti))
+    done = await connection.execute(
+        dialect.insert(revoked_tokens)
+        .values(jti=target.value, expires_at=expires_at, revoked_at=at, reason=reason)
+        .on_conflict_do_nothing()
+        .returning(revoked_tokens.c.jti)
+    )
     if done.first() is None:
         return UNCHANGED
     return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0)
 
 
-async def _revoke_family(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                         reason: str) -> RevocationOutcome:
+async def _revoke_family(
+    connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
+) -> RevocationOutcome:
     return await end_family(connection, families.c.id == target.value, at=at, reason=reason)
 
 
-async def _revoke_session(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                          reason: str) -> RevocationOutcome:
+async def _revoke_session(
+    connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
+) -> RevocationOutcome:
     return await end_sessions(connection, sessions.c.id == target.value, at=at, reason=reason)
 
 
-async def _revoke_user(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                       reason: str) -> RevocationOutcome:
-    return await _move_on(connection, update(users).where(users.c.id == target.value).values(
-        version=users.c.version + 1, updated_at=at))
+async def _revoke_user(
+    connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
+) -> RevocationOutcome:
+    return await _move_on(
+        connection, update(users).where(users.c.id == target.value).values(version=users.c.version + 1, updated_at=at)
+    )
 
 
-async def _revoke_client(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                         reason: str) -> RevocationOutcome:
-    return await _move_on(connection, update(clients).where(clients.c.id == target.value).values(
-        version=clients.c.version + 1, updated_at=at))
+async def _revoke_client(
+    connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
+) -> RevocationOutcome:
+    return await _move_on(
+        connection,
+        update(clients).where(clients.c.id == target.value).values(version=clients.c.version + 1, updated_at=at),
+    )
 
 
-async def _revoke_all(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                      reason: str) -> RevocationOutcome:
-    return await _move_on(connection, update(issuer).where(issuer.c.id == 1).values(
-        revocation_version=issuer.c.revocation_version + 1))
+async def _revoke_all(
+    connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
+) -> RevocationOutcome:
+    return await _move_on(
+        connection, update(issuer).where(issuer.c.id == 1).values(revocation_version=issuer.c.revocation_version + 1)
+    )
 
 
 async def _move_on(connection: AsyncConnection, bump: Any) -> RevocationOutcome:
@@ -168,20 +201,29 @@ async def _move_on(connection: AsyncConnection, bump: Any) -> RevocationOutcome:
     return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0)
 
 
-async def _revoke_key(connection: AsyncConnection, target: RevocationTarget, at: Instant,
-                      reason: str) -> RevocationOutcome:
+async def _revoke_key(
+    connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
+) -> RevocationOutcome:
     withdrawn = case((signing_keys.c.remove_at.is_(None), at + UNBOUNDED), else_=signing_keys.c.remove_at)
-    done = await connection.execute(update(signing_keys).where(
-        signing_keys.c.kid == target.value, signing_keys.c.state.in_(("announced", "retired")))
-        .values(state="revoked", revoked_at=at, reason=reason, remove_at=withdrawn))
+    done = await connection.execute(
+        update(signing_keys)
+        .where(signing_keys.c.kid == target.value, signing_keys.c.state.in_(("announced", "retired")))
+        .values(state="revoked", revoked_at=at, reason=reason, remove_at=withdrawn)
+    )
     if done.rowcount:
-        return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection),
-                                 sessions=0, families=0)
+        return RevocationOutcome(
+            found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0
+        )
     known = await connection.execute(select(signing_keys.c.kid).where(signing_keys.c.kid == target.value))
     return UNCHANGED if known.first() is not None else NOT_FOUND
 
 
 VERBS: Mapping[str, Verb] = {
-    "jti": _revoke_token, "family": _revoke_family, "session": _revoke_session, "user": _revoke_user,
-    "client": _revoke_client, "kid": _revoke_key, "all": _revoke_all,
+    "jti": _revoke_token,
+    "family": _revoke_family,
+    "session": _revoke_session,
+    "user": _revoke_user,
+    "client": _revoke_client,
+    "kid": _revoke_key,
+    "all": _revoke_all,
 }

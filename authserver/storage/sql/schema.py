@@ -108,7 +108,7 @@ def current_revision(connection: Connection) -> str | None:
 
 
 def state_of(revision: str | None) -> SchemaState:
-    """"ahead": a newer version of the code migrated it; this code still works on it."""
+    """ "ahead": a newer version of the code migrated it; this code still works on it."""
     if revision is None:
         return "missing"
     if revision == schema_head():

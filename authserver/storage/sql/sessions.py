@@ -28,20 +28,29 @@ AUTHENTICATE = HotStatement(
     " WHERE s.id = :id AND s.kind = 'browser' AND s.secret_hash = :secret AND s.dead_at IS NULL"
     " AND s.idle_until > :now AND s.abs_until > :now"
     " AND u.enabled AND u.version = s.user_version AND i.revocation_version = s.issuer_version",
-    id=str, secret=bytes, now=int)
+    id=str,
+    secret=bytes,
+    now=int,
+)
 TOUCH = HotStatement(
     "UPDATE sessions SET last_seen_at = :now,"
     " idle_until = CASE WHEN :until < abs_until THEN :until ELSE abs_until END"
     f" WHERE id = :id AND dead_at IS NULL AND last_seen_at <= :before RETURNING {rows.columns(sessions)}",
-    writes=True, id=str, now=int, until=int, before=int)
+    writes=True,
+    id=str,
+    now=int,
+    until=int,
+    before=int,
+)
 
 
 class SqlSessions:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def begin(self, session: Session, family: Family | None, *, password_hash: str | None,
-                    event: AuditEvent) -> Versions | None:
+    async def begin(
+        self, session: Session, family: Family | None, *, password_hash: str | None, event: AuditEvent
+    ) -> Versions | None:
         async def work(connection: AsyncConnection) -> Versions | None:
             versions = await _insert_session(connection, session, password_hash)
             if versions is not None and family is not None:
@@ -50,6 +59,7 @@ class SqlSessions:
                 raise Undo
             await record(connection, event)
             return versions
+
         return await self._db.write(work)
 
     async def add_family(self, family: Family, *, event: AuditEvent | None) -> Versions | None:
@@ -58,10 +68,12 @@ class SqlSessions:
             if versions is not None:
                 await record(connection, event)
             return versions
+
         return await self._db.write(work)
 
-    async def authenticate(self, session_id: str, secret_hash: bytes, *, now: Instant,
-                           touch: SessionTouch | None = None) -> Session | None:
+    async def authenticate(
+        self, session_id: str, secret_hash: bytes, *, now: Instant, touch: SessionTouch | None = None
+    ) -> Session | None:
         found = await self._db.hot(AUTHENTICATE, id=session_id, secret=secret_hash, now=now)
         if not found:
             return None
@@ -77,13 +89,15 @@ class SqlSessions:
         async def work(connection: AsyncConnection) -> Session | None:
             row = (await connection.execute(wanted)).first()
             return _session(row) if row is not None else None
+
         return await self._db.read(work)
 
     async def end(self, session_id: str, *, at: Instant, reason: str, event: AuditEvent) -> RevocationOutcome:
         return await self._end(sessions.c.id == session_id, at, reason, event)
 
-    async def end_others(self, user_id: str, keep_session_id: str, *, at: Instant, reason: str,
-                         event: AuditEvent) -> RevocationOutcome:
+    async def end_others(
+        self, user_id: str, keep_session_id: str, *, at: Instant, reason: str, event: AuditEvent
+    ) -> RevocationOutcome:
         others = and_(sessions.c.user_id == user_id, sessions.c.id != keep_session_id, session_alive(at))
         return await self._end(others, at, reason, event)
 
@@ -95,6 +109,7 @@ class SqlSessions:
         async def work(connection: AsyncConnection) -> Page[Session]:
             found = [_session(row) for row in await connection.execute(wanted)]
             return page_of(found, page, lambda session: session.id)
+
         return await self._db.read(work)
 
     async def _end(self, where: Condition, at: Instant, reason: str, event: AuditEvent) -> RevocationOutcome:
@@ -103,6 +118,7 @@ class SqlSessions:
             if outcome.changed:
                 await record(connection, event)
             return outcome
+
         return await self._db.write(work)
 
 
@@ -110,12 +126,16 @@ async def _insert_session(connection: AsyncConnection, session: Session, passwor
     """Check and read the versions in the statement that writes them: whoever revokes in between is not missed."""
     values = _literals(sessions, rows.as_values(session, sessions))
     values |= {"user_version": users.c.version, "issuer_version": issuer.c.revocation_version}
-    source = select(*(values[name].label(name) for name in rows.SESSION)).select_from(
-        users.join(issuer, issuer.c.id == 1)).where(users.c.id == session.user_id, users.c.enabled)
+    source = (
+        select(*(values[name].label(name) for name in rows.SESSION))
+        .select_from(users.join(issuer, issuer.c.id == 1))
+        .where(users.c.id == session.user_id, users.c.enabled)
+    )
     if password_hash is not None:
         source = source.where(users.c.password_hash == password_hash)
-    written = await connection.execute(insert(sessions).from_select(rows.SESSION, source).returning(
-        sessions.c.user_version, sessions.c.issuer_version))
+    written = await connection.execute(
+        insert(sessions).from_select(rows.SESSION, source).returning(sessions.c.user_version, sessions.c.issuer_version)
+    )
     row = written.first()
     return Versions(row.user_version, 0, row.issuer_version) if row is not None else None
 
@@ -123,17 +143,32 @@ async def _insert_session(connection: AsyncConnection, session: Session, passwor
 async def _insert_family(connection: AsyncConnection, family: Family, now: Instant, *, hold: bool) -> Versions | None:
     """`hold`: lock the session, so that an end of it waits for this family or is seen here."""
     values = _literals(families, rows.as_values(family, families))
-    values |= {"user_version": sessions.c.user_version, "client_version": clients.c.version,
-               "issuer_version": sessions.c.issuer_version}
-    source = select(*(values[name].label(name) for name in rows.FAMILY)).select_from(
-        sessions.join(clients, clients.c.id == family.client_id)).where(
-        sessions.c.id == family.session_id, sessions.c.user_id == family.user_id, sessions.c.dead_at.is_(None),
-        sessions.c.abs_until > now, or_(sessions.c.kind == "token", sessions.c.idle_until > now),
-        user_stands(sessions), issuer_stands(sessions), clients.c.enabled)
+    values |= {
+        "user_version": sessions.c.user_version,
+        "client_version": clients.c.version,
+        "issuer_version": sessions.c.issuer_version,
+    }
+    source = (
+        select(*(values[name].label(name) for name in rows.FAMILY))
+        .select_from(sessions.join(clients, clients.c.id == family.client_id))
+        .where(
+            sessions.c.id == family.session_id,
+            sessions.c.user_id == family.user_id,
+            sessions.c.dead_at.is_(None),
+            sessions.c.abs_until > now,
+            or_(sessions.c.kind == "token", sessions.c.idle_until > now),
+            user_stands(sessions),
+            issuer_stands(sessions),
+            clients.c.enabled,
+        )
+    )
     if hold:
         source = source.with_for_update(read=True, of=sessions)
-    written = await connection.execute(insert(families).from_select(rows.FAMILY, source).returning(
-        families.c.user_version, families.c.client_version, families.c.issuer_version))
+    written = await connection.execute(
+        insert(families)
+        .from_select(rows.FAMILY, source)
+        .returning(families.c.user_version, families.c.client_version, families.c.issuer_version)
+    )
     row = written.first()
     return Versions(*row) if row is not None else None
 

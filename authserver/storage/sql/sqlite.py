@@ -31,8 +31,14 @@ PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA foreign_keys = ON", "PRAGMA temp
 def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str]) -> AsyncEngine:
     """An engine that leaves transactions to us: the driver would begin them late, and deferred."""
     engine = create_async_engine(
-        url, poolclass=AsyncAdaptedQueuePool, pool_size=pool_size, max_overflow=0, pool_reset_on_return=None,
-        pool_timeout=WRITER_QUEUE_TIMEOUT, connect_args={"timeout": BUSY_TIMEOUT})
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_reset_on_return=None,
+        pool_timeout=WRITER_QUEUE_TIMEOUT,
+        connect_args={"timeout": BUSY_TIMEOUT},
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, record: object) -> None:
@@ -55,7 +61,7 @@ def writer_engine(url: URL, *, durable: bool = True) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        if driver.in_transaction:    # left behind by a task that was cancelled twice
+        if driver.in_transaction:  # left behind by a task that was cancelled twice
             connection.exec_driver_sql("ROLLBACK")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -132,8 +138,9 @@ class SqliteDatabase(Database):
         return rows
 
     def _open_hot(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(str(self.url.database), timeout=BUSY_TIMEOUT / 20, isolation_level=None,
-                                     cached_statements=64)
+        connection = sqlite3.connect(
+            str(self.url.database), timeout=BUSY_TIMEOUT / 20, isolation_level=None, cached_statements=64
+        )
         for pragma in (*PRAGMAS, "PRAGMA query_only = ON"):
             connection.execute(pragma)
         return connection
@@ -147,8 +154,9 @@ async def check_returning(connection: AsyncConnection) -> None:
     run = connection.exec_driver_sql
     await run("CREATE TEMP TABLE returning_check (id TEXT PRIMARY KEY, old BLOB, new BLOB)")
     await run("INSERT INTO returning_check VALUES ('a', NULL, x'01')")
-    answer = await run("UPDATE returning_check SET old = new, new = x'02' WHERE id = 'a' AND new = x'01' "
-                       "RETURNING id, old, new")
+    answer = await run(
+        "UPDATE returning_check SET old = new, new = x'02' WHERE id = 'a' AND new = x'01' RETURNING id, old, new"
+    )
     row = answer.one()
     await run("DROP TABLE returning_check")
     if tuple(row) != ("a", b"\x01", b"\x02"):

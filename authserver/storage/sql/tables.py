@@ -30,7 +30,8 @@ BigIdentity = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite only numbers INTEGER PRIMARY KEYs by itself."""
 
 issuer = Table(
-    "issuer", metadata,
+    "issuer",
+    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("revocation_version", BigInteger, nullable=False, server_default="0"),
     Column("config_version", BigInteger, nullable=False, server_default="0"),
@@ -39,7 +40,8 @@ issuer = Table(
 )
 
 clients = Table(
-    "clients", metadata,
+    "clients",
+    metadata,
     Column("id", Id, primary_key=True),
     Column("name", Text, nullable=False),
     Column("auth_method", Text, nullable=False),
@@ -58,7 +60,8 @@ clients = Table(
 )
 
 client_secrets = Table(
-    "client_secrets", metadata,
+    "client_secrets",
+    metadata,
     Column("id", Id, primary_key=True),
     Column("sha256", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -68,7 +71,8 @@ client_secrets = Table(
 )
 
 users = Table(
-    "users", metadata,
+    "users",
+    metadata,
     Column("id", Id, primary_key=True),
     Column("username", Text, nullable=False),
     Column("username_key", Id, nullable=False),
@@ -81,7 +85,8 @@ users = Table(
 )
 
 sessions = Table(
-    "sessions", metadata,
+    "sessions",
+    metadata,
     Column("id", Id, primary_key=True),
     Column("user_id", Id, nullable=False),
     Column("kind", Text, nullable=False),
@@ -104,7 +109,8 @@ sessions = Table(
 )
 
 families = Table(
-    "families", metadata,
+    "families",
+    metadata,
     Column("id", Id, primary_key=True),
     Column("session_id", Id, nullable=False),
     Column("user_id", Id, nullable=False),
@@ -133,7 +139,8 @@ families = Table(
 )
 
 revoked_tokens = Table(
-    "revoked_tokens", metadata,
+    "revoked_tokens",
+    metadata,
     Column("jti", Id, primary_key=True),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger, nullable=False),
@@ -142,7 +149,8 @@ revoked_tokens = Table(
 )
 
 signing_keys = Table(
-    "signing_keys", metadata,
+    "signing_keys",
+    metadata,
     Column("kid", Id, primary_key=True),
     Column("algorithm", Text, nullable=False),
     Column("public_jwk", Text, nullable=False),
@@ -154,14 +162,25 @@ signing_keys = Table(
     Column("remove_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("reason", Text),
-    Index("signing_keys_one_active", "state", unique=True,
-          sqlite_where=text("state = 'active'"), postgresql_where=text("state = 'active'")),
-    Index("signing_keys_one_announced", "state", unique=True,
-          sqlite_where=text("state = 'announced'"), postgresql_where=text("state = 'announced'")),
+    Index(
+        "signing_keys_one_active",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    Index(
+        "signing_keys_one_announced",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'announced'"),
+        postgresql_where=text("state = 'announced'"),
+    ),
 )
 
 revocation_outbox = Table(
-    "revocation_outbox", metadata,
+    "revocation_outbox",
+    metadata,
     Column("id", BigIdentity, Identity(always=False), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("value", Text, nullable=False),
@@ -172,7 +191,8 @@ revocation_outbox = Table(
 )
 
 audit = Table(
-    "audit", metadata,
+    "audit",
+    metadata,
     Column("id", Id, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("type", Text, nullable=False),
@@ -189,7 +209,8 @@ audit = Table(
 )
 
 throttle = Table(
-    "throttle", metadata,
+    "throttle",
+    metadata,
     Column("bucket", LargeBinary, primary_key=True),
     Column("tat", BigInteger, nullable=False),
 )

@@ -36,6 +36,7 @@ class SqlUsers:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(insert(users).values(rows.as_values(user, users)))
             await record(connection, event)
+
         await self._db.write(work)
 
     async def set_enabled(self, user_id: str, enabled: bool, *, at: Instant, event: AuditEvent) -> bool:
@@ -44,18 +45,24 @@ class SqlUsers:
         return await self._change(user_id, {"enabled": enabled, "version": version, "updated_at": at}, event)
 
     async def set_password(self, user_id: str, password_hash: str, *, at: Instant, event: AuditEvent) -> bool:
-        return await self._change(user_id, {"password_hash": password_hash, "version": users.c.version + 1,
-                                            "updated_at": at}, event)
+        return await self._change(
+            user_id, {"password_hash": password_hash, "version": users.c.version + 1, "updated_at": at}, event
+        )
 
     async def rehash_password(self, user_id: str, old_hash: str, new_hash: str) -> bool:
         async def work(connection: AsyncConnection) -> bool:
-            done = await connection.execute(update(users).values(password_hash=new_hash).where(
-                users.c.id == user_id, users.c.password_hash == old_hash))
+            done = await connection.execute(
+                update(users)
+                .values(password_hash=new_hash)
+                .where(users.c.id == user_id, users.c.password_hash == old_hash)
+            )
             return bool(done.rowcount)
+
         return await self._db.write(work)
 
     async def remove(self, user_id: str, *, at: Instant, event: AuditEvent) -> bool:
         """The user goes first: the outbox entry for it makes entries for each family needless."""
+
         async def work(connection: AsyncConnection) -> bool:
             gone = await connection.execute(delete(users).where(users.c.id == user_id))
             if not gone.rowcount:
@@ -64,6 +71,7 @@ class SqlUsers:
             await connection.execute(delete(families).where(families.c.user_id == user_id))
             await record(connection, event)
             return True
+
         return await self._db.write(work)
 
     async def list(self, page: PageRequest, *, query: str | None = None, enabled: bool | None = None) -> Page[User]:
@@ -71,14 +79,19 @@ class SqlUsers:
         if page.after is not None:
             wanted = wanted.where(users.c.id > page.after)
         if query:
-            wanted = wanted.where(or_(users.c.username_key.contains(query.casefold(), autoescape=True),
-                                      func.lower(users.c.username).contains(query.lower(), autoescape=True)))
+            wanted = wanted.where(
+                or_(
+                    users.c.username_key.contains(query.casefold(), autoescape=True),
+                    func.lower(users.c.username).contains(query.lower(), autoescape=True),
+                )
+            )
         if enabled is not None:
             wanted = wanted.where(users.c.enabled.is_(enabled))
 
         async def work(connection: AsyncConnection) -> Page[User]:
             found = [rows.user(tuple(row)) for row in await connection.execute(wanted)]
             return page_of(found, page, lambda user: user.id)
+
         return await self._db.read(work)
 
     async def _change(self, user_id: str, values: dict[str, Any], event: AuditEvent) -> bool:
@@ -87,6 +100,7 @@ class SqlUsers:
             if done.rowcount:
                 await record(connection, event)
             return bool(done.rowcount)
+
         return await self._db.write(work)
 
 

@@ -37,8 +37,9 @@ def a_secret(text: str = SECRET, **different: object) -> ClientSecret:
 
 
 def a_client(**different: object) -> Client:
-    return Client(**{"id": "app", "name": "App", "auth_method": "client_secret_basic", "secrets": (a_secret(),),
-                     **different})
+    return Client(
+        **{"id": "app", "name": "App", "auth_method": "client_secret_basic", "secrets": (a_secret(),), **different}
+    )
 
 
 def basic(client_id: str = "app", secret: str = SECRET) -> str:
@@ -138,11 +139,23 @@ async def test_no_credentials_at_all_are_refused():
     assert (await refusal(a_client())).status == 401
 
 
-@pytest.mark.parametrize("header", [
-    "", "Basic", "Basic ", "Basic !!!", "Basic YXBw", "Basic Og==", "Basic /w==", "Bearer abc", "Basic " + "A" * 10_001,
-    "Basic " + base64.b64encode(b"app%ff:x").decode(), "Basic " + base64.b64encode(b"app\0:x").decode(),
-    "Basic " + base64.b64encode(b"app%00:x").decode(),
-])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Basic",
+        "Basic ",
+        "Basic !!!",
+        "Basic YXBw",
+        "Basic Og==",
+        "Basic /w==",
+        "Bearer abc",
+        "Basic " + "A" * 10_001,
+        "Basic " + base64.b64encode(b"app%ff:x").decode(),
+        "Basic " + base64.b64encode(b"app\0:x").decode(),
+        "Basic " + base64.b64encode(b"app%00:x").decode(),
+    ],
+)
 async def test_a_malformed_header_is_a_failed_authentication_with_a_challenge(header: str):
     refused = await refusal(a_client(), authorization=header)
     assert isinstance(refused, InvalidClient)

@@ -42,7 +42,10 @@ def test_a_repeated_parameter_nobody_asks_for_is_ignored_like_every_unknown_one(
 
 
 def test_resource_may_be_repeated_and_keeps_its_order():
-    assert Form.parse(b"resource=https://b&x=1&resource=&resource=https://a").all("resource") == ["https://b", "https://a"]
+    assert Form.parse(b"resource=https://b&x=1&resource=&resource=https://a").all("resource") == [
+        "https://b",
+        "https://a",
+    ]
 
 
 @pytest.mark.parametrize("body", [b"a=%ff", b"a=\xff", b"a=%ed%a0%80", b"a=%00", b"a=\0", b"a=1&%00=b"])

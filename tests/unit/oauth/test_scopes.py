@@ -13,8 +13,16 @@ API, FILES = "https://api.example/v1", "https://files.example"
 
 
 def a_client(**different: object) -> Client:
-    return Client(**{"id": "app", "name": "App", "auth_method": "none", "scopes": ("read", "write"),
-                     "resources": (API, FILES), **different})
+    return Client(
+        **{
+            "id": "app",
+            "name": "App",
+            "auth_method": "none",
+            "scopes": ("read", "write"),
+            "resources": (API, FILES),
+            **different,
+        }
+    )
 
 
 def test_a_client_that_names_no_scope_gets_all_of_its_own():
@@ -25,9 +33,20 @@ def test_a_client_gets_the_scopes_it_asks_for_each_once_and_in_its_order():
     assert grant_scope(a_client(), "write read  write") == ("write", "read")
 
 
-@pytest.mark.parametrize("asked", [
-    "admin", "read admin", "READ", "read\twrite", "read,write", '"', "re\\ad", "   ", "a" * 10_000,
-])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "admin",
+        "read admin",
+        "READ",
+        "read\twrite",
+        "read,write",
+        '"',
+        "re\\ad",
+        "   ",
+        "a" * 10_000,
+    ],
+)
 def test_a_scope_that_is_not_the_clients_is_refused(asked: str):
     with pytest.raises(InvalidScope):
         grant_scope(a_client(), asked)
@@ -62,10 +81,26 @@ def test_several_resources_may_be_asked_for_at_once():
     assert audience(a_client(), [FILES, API, FILES], ISSUER) == (FILES, API)
 
 
-@pytest.mark.parametrize("asked", [
-    "https://other.example", API + "/", API.upper(), API + "?x=1", API + "#part", "/v1", "api", "https://", "https:///x",
-    "", " ", "https://[bad", ISSUER, "https://api.example/v1 ", "x" * 10_000,
-])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "https://other.example",
+        API + "/",
+        API.upper(),
+        API + "?x=1",
+        API + "#part",
+        "/v1",
+        "api",
+        "https://",
+        "https:///x",
+        "",
+        " ",
+        "https://[bad",
+        ISSUER,
+        "https://api.example/v1 ",
+        "x" * 10_000,
+    ],
+)
 def test_a_resource_that_is_not_the_clients_is_refused(asked: str):
     with pytest.raises(InvalidTarget):
         audience(a_client(), [asked], ISSUER)
@@ -76,13 +111,26 @@ def test_a_flood_of_resources_is_refused():
         narrow_resources((API,), [API] * 11)
 
 
-@pytest.mark.parametrize("uri", [API, "urn:example:api", "https://api.example?tenant=1", "mcp+https://x", "http://127.0.0.1:9000"])
+@pytest.mark.parametrize(
+    "uri", [API, "urn:example:api", "https://api.example?tenant=1", "mcp+https://x", "http://127.0.0.1:9000"]
+)
 def test_absolute_uris_are_resources(uri: str):
     assert is_resource(uri)
 
 
-@pytest.mark.parametrize("uri", [
-    "", "api", "//api.example", "https:api", "https://a#", "https://a b", "https://ä.example", "1a:b", "a:",
-])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "api",
+        "//api.example",
+        "https:api",
+        "https://a#",
+        "https://a b",
+        "https://ä.example",
+        "1a:b",
+        "a:",
+    ],
+)
 def test_other_text_is_no_resource(uri: str):
     assert not is_resource(uri)
