@@ -62,7 +62,8 @@ def unavailable_within(seconds: float) -> Iterator[None]:
 
 
 async def test_a_restart_of_postgresql_between_two_uses_is_not_even_noticed(
-        on_postgres: World, postgres_server: PostgresServer) -> None:
+    on_postgres: World, postgres_server: PostgresServer
+) -> None:
     await asyncio.gather(*(VERBS["ping"](on_postgres) for _ in range(6)))
     postgres_server.restart()
     for verb in VERBS.values():
@@ -71,15 +72,17 @@ async def test_a_restart_of_postgresql_between_two_uses_is_not_even_noticed(
 
 @pytest.mark.parametrize("name", ["revoke", "list"])
 async def test_after_a_restart_the_first_use_may_be_a_transaction(
-        on_postgres: World, postgres_server: PostgresServer, name: str) -> None:
-    await asyncio.gather(*(VERBS["ping"](on_postgres) for _ in range(6)))
+    on_postgres: World, postgres_server: PostgresServer, name: str
+) -> None:
+    await asyncio.gather(*(VERBS["list"](on_postgres) for _ in range(6)))
     postgres_server.restart()
-    await asyncio.sleep(0.05)    # the loop has seen the connections close
+    await asyncio.sleep(0.05)  # the loop has seen the connections close
     await VERBS[name](on_postgres)
 
 
 async def test_while_postgresql_is_down_every_verb_says_so_and_afterwards_works(
-        on_postgres: World, postgres_server: PostgresServer) -> None:
+    on_postgres: World, postgres_server: PostgresServer
+) -> None:
     postgres_server.stop()
     try:
         for verb in VERBS.values():
@@ -92,7 +95,8 @@ async def test_while_postgresql_is_down_every_verb_says_so_and_afterwards_works(
 
 
 async def test_connections_that_were_cut_off_in_use_are_replaced_and_a_rotation_is_tried_again(
-        on_postgres: World) -> None:
+    on_postgres: World,
+) -> None:
     world = on_postgres
     _, family = await world.login()
     step, stop = 0, time.monotonic() + 1.5
@@ -101,8 +105,10 @@ async def test_connections_that_were_cut_off_in_use_are_replaced_and_a_rotation_
         other = await opened(world.database.url.render_as_string(hide_password=False), pool_size=1)
         while time.monotonic() < stop:
             await asyncio.sleep(0.05)
-            await other.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-                            " AND datname = current_database()")
+            await other.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            )
         await other.database.close()
 
     cutting = asyncio.create_task(cut())
@@ -110,7 +116,7 @@ async def test_connections_that_were_cut_off_in_use_are_replaced_and_a_rotation_
         try:
             answer = await world.rotate(family, f"s{step}", f"s{step + 1}")
         except StorageUnavailable:
-            continue    # the caller would try again, with the same secret
+            continue  # the caller would try again, with the same secret
         assert isinstance(answer, Rotated)
         step += 1
     await cutting
@@ -120,8 +126,9 @@ async def test_connections_that_were_cut_off_in_use_are_replaced_and_a_rotation_
     assert step > 5
 
 
-async def test_a_frozen_postgresql_is_given_up_on(postgres_url: str, postgres_server: PostgresServer,
-                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_postgresql_is_given_up_on(
+    postgres_url: str, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgres, "COMMAND_TIMEOUT", 0.5)
     monkeypatch.setattr(postgres, "CONNECT_TIMEOUT", 0.5)
     world = await opened(postgres_url, pool_size=2)
@@ -147,7 +154,8 @@ async def test_a_full_pool_is_unavailable_within_its_bound(on_postgres: World) -
 
 
 async def test_a_read_only_postgresql_is_unavailable_for_writes_and_answers_reads(
-        on_postgres: World, postgres_server: PostgresServer) -> None:
+    on_postgres: World, postgres_server: PostgresServer
+) -> None:
     name = on_postgres.database.url.database
     postgres_server.sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     world = await opened(on_postgres.database.url.render_as_string(hide_password=False))
@@ -160,7 +168,8 @@ async def test_a_read_only_postgresql_is_unavailable_for_writes_and_answers_read
 
 
 async def test_a_postgresql_that_may_lose_commits_is_refused_at_start(
-        on_postgres: World, postgres_server: PostgresServer) -> None:
+    on_postgres: World, postgres_server: PostgresServer
+) -> None:
     postgres_server.sql(f'ALTER DATABASE "{on_postgres.database.url.database}" SET synchronous_commit = off')
     database = open_database(on_postgres.database.url.render_as_string(hide_password=False))
     with pytest.raises(UnsafeDatabase, match="synchronous_commit"):
@@ -176,9 +185,11 @@ async def test_deadlocks_are_tried_again(on_postgres: World) -> None:
     async def both(first_id: str, second_id: str) -> None:
         async def work(connection: Any) -> None:
             for client_id in (first_id, second_id):
-                await connection.execute(text("UPDATE clients SET name = name || '.' WHERE id = :id"),
-                                         {"id": client_id})
+                await connection.execute(
+                    text("UPDATE clients SET name = name || '.' WHERE id = :id"), {"id": client_id}
+                )
                 await asyncio.sleep(0.1)
+
         await world.database.write(work)
 
     await asyncio.gather(both(second.id, world.client.id), both(world.client.id, second.id))
@@ -199,7 +210,8 @@ def locked(database: Database, how: str) -> Iterator[None]:
 
 
 async def test_sqlite_locked_by_another_process_refuses_writes_in_bounded_time_and_answers_reads(
-        on_sqlite: World) -> None:
+    on_sqlite: World,
+) -> None:
     with locked(on_sqlite.database, "IMMEDIATE"):
         await VERBS["check"](on_sqlite)
         await VERBS["list"](on_sqlite)
@@ -246,7 +258,9 @@ async def test_cancelled_requests_leave_nothing_behind(world: World) -> None:
     for n in range(30):
         tasks: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(world.rotate(family, "stale-or-not", "x", client_id="other")),
-            asyncio.ensure_future(world.revoke("user", world.user.id)), asyncio.ensure_future(VERBS["check"](world))]
+            asyncio.ensure_future(world.revoke("user", world.user.id)),
+            asyncio.ensure_future(VERBS["check"](world)),
+        ]
         await asyncio.sleep(n / 10_000)
         for task in tasks:
             task.cancel()

@@ -47,7 +47,7 @@ def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None) 
 def refuse_closed(connection: Any, record: object, proxy: object) -> None:
     """On checkout: after a restart of the server one dead connection discards all others of its time."""
     if connection.driver_connection.is_closed():
-        pass
+        raise exc.InvalidatePoolError("closed by the server")
 
 
 class PostgresDatabase(Database):

@@ -42,6 +42,9 @@ TOUCH = HotStatement(
     until=int,
     before=int,
 )
+MOVED = Versions(-1, -1, -1)
+"""On PostgreSQL a revocation may commit between the statements of a log-in, whose second one then refuses. That is no
+reason to refuse a good password: what holds the second time decides."""
 
 
 class SqlSessions:
@@ -53,14 +56,19 @@ class SqlSessions:
     ) -> Versions | None:
         async def work(connection: AsyncConnection) -> Versions | None:
             versions = await _insert_session(connection, session, password_hash)
-            if versions is not None and family is not None:
-                versions = await _insert_family(connection, family, session.created_at, hold=False)
             if versions is None:
                 raise Undo
+            if family is not None:
+                versions = await _insert_family(connection, family, session.created_at, hold=False)
+            if versions is None:
+                raise Undo(MOVED)
             await record(connection, event)
             return versions
 
-        return await self._db.write(work)
+        begun = await self._db.write(work)
+        if begun is MOVED:
+            begun = await self._db.write(work)
+        return None if begun is MOVED else begun
 
     async def add_family(self, family: Family, *, event: AuditEvent | None) -> Versions | None:
         async def work(connection: AsyncConnection) -> Versions | None:
