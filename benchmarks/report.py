@@ -16,7 +16,7 @@ from benchmarks.cores import PINNED
 from benchmarks.goals import Goal, goals_for
 from benchmarks.measure import Measurement
 
-WIDTH = 120
+WIDTH = 140
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
