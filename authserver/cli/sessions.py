@@ -47,7 +47,7 @@ def list_sessions(
     if as_json:
         print_json(rows)
     else:
-        columns = (*COLUMNS, "ended_at", "ended_reason") if include_ended else COLUMNS
+        columns = (*COLUMNS, "alive", "ended_at", "ended_reason") if include_ended else COLUMNS
         print_table(rows, columns, empty="no sessions")
 
 

@@ -37,4 +37,8 @@ class Session:
     user_agent: str = ""
     address: str = ""
     dead_at: Instant | None = None
+    """When its own row was ended; None also for one that expired or that a revocation outran."""
     dead_reason: str | None = None
+    """Why it is over. A list names "revoked" and "expired" too, which no row says."""
+    alive: bool = True
+    """As a list saw it; every other verb finds only living ones."""

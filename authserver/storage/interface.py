@@ -194,7 +194,9 @@ class SessionStore(Protocol):
         ...
 
     async def list(self, page: PageRequest, where: SessionFilter, *, now: Instant) -> Page[Session]:
-        """Newest first; only living ones unless `include_dead`. `last_seen_at` of a session of kind "token"
+        """Newest first; only living ones unless `include_dead`: then `alive` and `dead_reason` say which are over
+        and why, also those that a revocation of user, client or everybody ended without touching their rows.
+        `last_seen_at` of a session of kind "token"
         is the latest rotation of its families."""
         ...
 

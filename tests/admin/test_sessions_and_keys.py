@@ -59,6 +59,14 @@ async def test_an_ended_session_leaves_the_list_and_only_that_one(site: Site, ad
     assert "revocation-seq" not in again.headers
 
 
+async def test_a_session_ended_by_a_revocation_of_its_user_is_shown_as_over(site: Site, admin: dict[str, str]) -> None:
+    app, ada = await site.app(), await site.user()
+    await site.log_in(ada, app)
+    await site.http.post("/admin/revocations", headers=admin, json={"user_id": ada.id})
+    (session,) = (await site.http.get("/admin/sessions?include_dead=true", headers=admin)).json()["items"]
+    assert (session["alive"], session["ended_at"], session["ended_reason"]) == (False, None, "revoked")
+
+
 @pytest.mark.parametrize("named", [SOMEBODY, "nobody", "%00", "x" * 500])
 async def test_an_unknown_session_is_404(site: Site, admin: dict[str, str], named: str) -> None:
     for method in ("GET", "DELETE"):

@@ -167,6 +167,32 @@ async def test_ending_the_others_keeps_the_one_and_leaves_other_users_alone(worl
     assert await world.entries() == [("sid", family.id, 0)]
 
 
+@pytest.mark.parametrize("target", ["user", "client", "all", "family"])
+async def test_a_list_of_all_tells_what_a_revocation_ended(world: World, target: str) -> None:
+    session, family = await world.login()
+    named = {"user": world.user.id, "client": world.client.id, "all": "", "family": family.id}[target]
+    assert await state_in_list(world) == {session.id: (True, None)}
+    await world.revoke(target, named)
+    assert await state_in_list(world) == {session.id: (False, "test" if target == "family" else "revoked")}
+
+
+async def test_a_list_of_all_tells_how_each_session_ended(world: World) -> None:
+    alive, expired, ended = await world.browser(), await world.browser(idle_until=NOW + 1), await world.browser()
+    unrefreshed, _ = await world.login(idle_until=NOW + 1)
+    await world.stores.sessions.end(ended.id, at=NOW + 1, reason="logged out", event=an_event())
+    assert await state_in_list(world) == {
+        alive.id: (True, None),
+        expired.id: (False, "expired"),
+        ended.id: (False, "logged out"),
+        unrefreshed.id: (False, "expired"),
+    }
+
+
+async def state_in_list(world: World) -> dict[str, tuple[bool, str | None]]:
+    page = await world.stores.sessions.list(PageRequest(), SessionFilter(include_dead=True), now=LATER)
+    return {session.id: (session.alive, session.dead_reason) for session in page.items}
+
+
 async def test_lists_show_the_living_newest_first(world: World) -> None:
     first, ended = await world.browser(client_id=world.client.id), await world.browser()
     token, _ = await world.login()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, exists, func, literal, not_, or_, select
 
 from authserver.model.grant import Versions
 from authserver.model.time import Instant
@@ -85,6 +85,29 @@ def session_alive(now: Instant, back: Versions = PRESENT) -> Condition:
         user_stands(sessions, back.subject),
         issuer_stands(sessions, back.issuer),
         or_(own, and_(sessions.c.kind == "token", through)),
+    )
+
+
+def end_reason(now: Instant) -> ColumnElement[str | None]:
+    """Why a session that is not alive is over: as its row says, or its last family's; else the versions tell a
+    revocation from the passing of time."""
+    revoked, expired = literal("revoked"), literal("expired")
+    mine = families.c.session_id == sessions.c.id
+    told = (
+        select(families.c.dead_reason)
+        .where(mine, families.c.dead_at.is_not(None))
+        .order_by(families.c.dead_at.desc())
+        .limit(1)
+        .correlate(sessions)
+        .scalar_subquery()
+    )
+    outrun = exists().where(mine, standing(families, now), not_(client_stands())).correlate(sessions)
+    return case(
+        (sessions.c.dead_at.is_not(None), sessions.c.dead_reason),
+        (not_(and_(user_stands(sessions), issuer_stands(sessions))), revoked),
+        (or_(sessions.c.kind == "browser", sessions.c.abs_until <= now), expired),
+        (outrun, revoked),
+        else_=func.coalesce(told, expired),
     )
 
 

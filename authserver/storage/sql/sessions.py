@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, func, insert, literal, or_, select
@@ -15,7 +16,7 @@ from authserver.model.session import Session
 from authserver.model.time import Instant
 from authserver.storage.interface import SessionFilter, SessionTouch
 from authserver.storage.sql import rows
-from authserver.storage.sql.alive import Condition, issuer_stands, session_alive, user_stands
+from authserver.storage.sql.alive import Condition, end_reason, issuer_stands, session_alive, user_stands
 from authserver.storage.sql.books import limit_of, page_of, record
 from authserver.storage.sql.database import Database, Undo
 from authserver.storage.sql.ending import end_sessions
@@ -110,12 +111,14 @@ class SqlSessions:
         return await self._end(others, at, reason, event)
 
     async def list(self, page: PageRequest, where: SessionFilter, *, now: Instant) -> Page[Session]:
-        wanted = _with_last_use().where(*_conditions(where, now)).order_by(sessions.c.id.desc()).limit(limit_of(page))
+        state = (session_alive(now).label("alive"), end_reason(now).label("over"))
+        wanted = _with_last_use().add_columns(*state).where(*_conditions(where, now))
+        wanted = wanted.order_by(sessions.c.id.desc()).limit(limit_of(page))
         if page.after is not None:
             wanted = wanted.where(sessions.c.id < page.after)
 
         async def work(connection: AsyncConnection) -> Page[Session]:
-            found = [_session(row) for row in await connection.execute(wanted)]
+            found = [_listed(row) for row in await connection.execute(wanted)]
             return page_of(found, page, lambda session: session.id)
 
         return await self._db.read(work)
@@ -191,10 +194,15 @@ def _with_last_use() -> Select[Any]:
 
 
 def _session(row: Any) -> Session:
-    values = list(row[:-1])
+    values = list(row[: len(rows.SESSION)])
     if row.kind == "token" and row.used_at is not None:
         values[rows.SESSION.index("last_seen_at")] = max(row.used_at, row.last_seen_at)
     return rows.session(values)
+
+
+def _listed(row: Any) -> Session:
+    alive = bool(row.alive)
+    return replace(_session(row), alive=alive, dead_reason=None if alive else row.over)
 
 
 def _conditions(where: SessionFilter, now: Instant) -> list[Condition]:

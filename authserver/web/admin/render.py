@@ -88,6 +88,7 @@ def session_body(session: Session) -> dict[str, object]:
         "last_seen_at": when(session.last_seen_at),
         "idle_until": when(session.idle_until),
         "abs_until": when(session.abs_until),
+        "alive": session.alive,
         "ended_at": when(session.dead_at),
         "ended_reason": session.dead_reason,
     }
