@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from authserver.accounts.login import Login
     from authserver.accounts.passwords import Passwords
     from authserver.accounts.throttle import LoginThrottle
+    from authserver.administration.clients import ClientDirectory
     from authserver.audit.log import AuditLog
     from authserver.clock import SteadyClock
     from authserver.oauth.client_auth import ClientAuthenticator
@@ -111,6 +112,7 @@ class Services:
     sessions: Sessions
 
     client_auth: ClientAuthenticator
+    client_directory: ClientDirectory
     grants: Mapping[str, Grant]
     introspector: Introspector
     token_revocation: TokenRevocation

@@ -17,6 +17,21 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Programs th
 
 COLUMNS = ("client_id", "name", "auth_method", "grant_types", "scopes", "resources", "first_party", "enabled")
 
+OPTIONS = {
+    "client_id": "CLIENT_ID",
+    "name": "--name",
+    "auth_method": "--auth-method",
+    "grant_types": "--grant",
+    "scopes": "--scope",
+    "resources": "--resource",
+    "audiences": "--audience",
+    "redirect_uris": "--redirect-uri",
+    "first_party": "--first-party",
+    "refresh_rotation": "--refresh-rotation",
+    "access_token_ttl": "--access-token-ttl",
+}
+"""What the fields of a client are called on the command line: a refusal names what was typed."""
+
 Name = Annotated[str | None, typer.Option("--name", help="For people.")]
 Auth = Annotated[
     str | None, typer.Option("--auth-method", help="client_secret_basic, client_secret_post, or none (public).")
@@ -41,6 +56,10 @@ FirstParty = Annotated[
 Rotation = Annotated[str | None, typer.Option("--refresh-rotation", help="always or never.")]
 Ttl = Annotated[
     int | None, typer.Option("--access-token-ttl", help="Seconds its access tokens live; 0: the server's default.")
+]
+
+EvenLast = Annotated[
+    bool, typer.Option("--even-last", help="Also when nobody could use the admin API afterwards (see `clients add`).")
 ]
 
 
@@ -74,11 +93,13 @@ def add_client(
     )
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.cli.client_records import register
+        from authserver.administration.views import client_body
 
-        return await register(services, {"client_id": client_id, **fields}, operator())
+        body = {"client_id": client_id, **fields}
+        client, secret = await services.client_directory.add(body, caller=operator())
+        return client_body(client) if secret is None else {**client_body(client), "client_secret": secret.text}
 
-    _show(run(work), as_json)
+    _show(run(work, OPTIONS), as_json)
 
 
 @app.command("list")
@@ -89,7 +110,7 @@ def list_clients(
     """List the registered clients."""
 
     async def work(services: Services) -> list[dict[str, object]]:
-        from authserver.web.admin.render import client_body
+        from authserver.administration.views import client_body
 
         return [client_body(client) async for client in every(lambda page: services.clients.list(page, query=query))]
 
@@ -105,10 +126,9 @@ def show_client(client_id: str, as_json: JsonFlag = False) -> None:
     """Show one client with the names and ends of its secrets."""
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.cli.client_records import find
-        from authserver.web.admin.render import client_body
+        from authserver.administration.views import client_body
 
-        return client_body(await find(services, client_id))
+        return client_body(await services.client_directory.get(client_id))
 
     _show(run(work), as_json)
 
@@ -145,11 +165,11 @@ def update_client(
         fail("name at least one thing to change")
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.cli.client_records import change
+        from authserver.administration.views import client_body
 
-        return await change(services, client_id, fields, operator())
+        return client_body(await services.client_directory.update(client_id, fields, caller=operator()))
 
-    _show(run(work), as_json)
+    _show(run(work, OPTIONS), as_json)
 
 
 @app.command("rotate-secret")
@@ -163,22 +183,23 @@ def rotate_secret(
     """Add a secret, printed once. The old ones end after --retire-after, so that nothing has to stop meanwhile."""
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.cli.client_records import add_secret
+        from authserver.administration.views import secret_body
         from authserver.settings import parse_duration
 
         try:
             overlap = None if retire_after == "never" else parse_duration(retire_after)
         except ValueError as error:
             fail(f"--retire-after: {error}")
-        return await add_secret(services, client_id, overlap, operator())
+        made = await services.client_directory.add_secret(client_id, retire_others_in=overlap, caller=operator())
+        return {"client_id": client_id, **secret_body(made.kept), "client_secret": made.text}
 
     _show(run(work), as_json)
 
 
 @app.command("disable")
-def disable_client(client_id: str, as_json: JsonFlag = False) -> None:
+def disable_client(client_id: str, even_last: EvenLast = False, as_json: JsonFlag = False) -> None:
     """Refuse the client and everything it was issued. Enabling it again revives no token."""
-    _switch(client_id, False, as_json)
+    _switch(client_id, False, as_json, keep_last=not even_last)
 
 
 @app.command("enable")
@@ -188,14 +209,12 @@ def enable_client(client_id: str, as_json: JsonFlag = False) -> None:
 
 
 @app.command("remove")
-def remove_client(client_id: str, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
+def remove_client(client_id: str, even_last: EvenLast = False, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
     """Delete a client with everything it was issued. Its tokens are refused from now on."""
     confirm(f"Remove client {client_id} with everything it was issued?", yes=yes)
 
     async def work(services: Services) -> None:
-        from authserver.cli.client_records import remove
-
-        await remove(services, client_id, operator())
+        await services.client_directory.remove(client_id, caller=operator(), keep_last=not even_last)
 
     run(work)
     if as_json:
@@ -204,11 +223,12 @@ def remove_client(client_id: str, yes: YesFlag = False, as_json: JsonFlag = Fals
         typer.echo(f"removed client {client_id}")
 
 
-def _switch(client_id: str, enabled: bool, as_json: bool) -> None:
+def _switch(client_id: str, enabled: bool, as_json: bool, *, keep_last: bool = True) -> None:
     async def work(services: Services) -> dict[str, object]:
-        from authserver.cli.client_records import set_enabled
+        from authserver.administration.views import client_body
 
-        return await set_enabled(services, client_id, enabled, operator())
+        change = services.client_directory.set_enabled
+        return client_body(await change(client_id, enabled, caller=operator(), keep_last=keep_last))
 
     shown = run(work)
     if as_json:

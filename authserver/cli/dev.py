@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,6 @@ import typer
 
 from authserver.cli.output import MISUSE, fail
 from authserver.model.audit import Caller
-from authserver.model.client import Client, ClientSecret
 
 if TYPE_CHECKING:
     from authserver.services import Services
@@ -85,8 +85,8 @@ async def prepare(settings: Settings, file: Path) -> Demo:
         try:
             demo = _complete(_read(file))
             await _ensure_user(services, demo)
-            for client, secret in _clients(demo):
-                await _ensure_client(services, client, secret)
+            for fields, secret in _clients(demo):
+                await _ensure_client(services, fields, secret)
         finally:
             await services.close()
     _write(file, settings.issuer, demo)
@@ -142,52 +142,37 @@ async def _ensure_user(services: Services, demo: Demo) -> None:
         await services.directory.set_password(user.id, demo.password, caller=DEVELOPER)
 
 
-def _clients(demo: Demo) -> list[tuple[Client, str | None]]:
-    from authserver.web.admin.guard import ADMIN_SCOPES
+def _clients(demo: Demo) -> list[tuple[dict[str, object], str | None]]:
+    """Fields as in POST /admin/clients, with the secret of a confidential one."""
+    from authserver.administration.scopes import ADMIN_SCOPES
 
-    app = Client(
-        id=demo.APP,
-        name="Demo app",
-        auth_method="none",
-        grant_types=("refresh_token",),
-        scopes=("read", "write"),
-        resources=(API,),
-        redirect_uris=(demo.REDIRECT_URI,),
-        first_party=True,
-    )
-    service = Client(
-        id=demo.SERVICE,
-        name="Demo service",
-        auth_method="client_secret_basic",
-        grant_types=("client_credentials",),
-        scopes=("read", "write"),
-        resources=(API,),
-        audiences=(API,),
-    )
-    admin = Client(
-        id=demo.ADMIN,
-        name="Demo administration",
-        auth_method="client_secret_basic",
-        grant_types=("client_credentials",),
-        scopes=tuple(ADMIN_SCOPES),
-    )
+    app: dict[str, object] = {
+        "client_id": demo.APP,
+        "name": "Demo app",
+        "auth_method": "none",
+        "scopes": ["read", "write"],
+        "resources": [API],
+        "redirect_uris": [demo.REDIRECT_URI],
+        "first_party": True,
+    }
+    service: dict[str, object] = {
+        "client_id": demo.SERVICE,
+        "name": "Demo service",
+        "scopes": ["read", "write"],
+        "resources": [API],
+        "audiences": [API],
+    }
+    admin: dict[str, object] = {"client_id": demo.ADMIN, "name": "Demo administration", "scopes": list(ADMIN_SCOPES)}
     return [(app, None), (service, demo.service_secret), (admin, demo.admin_secret)]
 
 
-async def _ensure_client(services: Services, client: Client, secret: str | None) -> None:
-    from authserver.audit.events import EventType
-    from authserver.ids import uuid7
-    from authserver.tokens.handles import client_secret_hash
-
-    now = services.now()
-    wanted = () if secret is None else (ClientSecret(id=uuid7(now), sha256=client_secret_hash(secret), created_at=now),)
-    stored = await services.clients.get(client.id)
+async def _ensure_client(services: Services, fields: Mapping[str, object], secret: str | None) -> None:
+    directory, client_id = services.client_directory, str(fields["client_id"])
+    stored = await directory.find(client_id)
     if stored is None:
-        event = services.audit.event(EventType.CLIENT_CREATED, DEVELOPER, client_id=client.id)
-        await services.clients.add(replace(client, created_at=now, updated_at=now, secrets=wanted), event=event)
-    elif wanted and not any(wanted[0].sha256 == known.sha256 for known in stored.secrets):
-        event = services.audit.event(EventType.CLIENT_SECRET_ADDED, DEVELOPER, client_id=client.id)
-        await services.clients.add_secret(client.id, wanted[0], retire_others_at=now, event=event)
+        await directory.add(fields, caller=DEVELOPER, secret=secret)
+    elif secret is not None and not directory.has_secret(stored, secret):
+        await directory.add_secret(client_id, secret=secret, retire_others_in=0, caller=DEVELOPER)
 
 
 def walkthrough(issuer: str, demo: Demo) -> str:

@@ -87,6 +87,6 @@ def retire_key(kid: str, reason: Reason = "", as_json: JsonFlag = False) -> None
 
 
 def _shown(key: SigningKey) -> dict[str, object]:
-    from authserver.web.admin.render import key_body
+    from authserver.administration.views import key_body
 
     return key_body(key)

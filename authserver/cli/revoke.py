@@ -34,7 +34,7 @@ def revoke_token(
     text = read_token(argument, file)
 
     async def target(services: Services) -> RevocationTarget:
-        from authserver.web.admin.token_target import TokenTarget
+        from authserver.administration.token_target import TokenTarget
 
         return await TokenTarget(services.access_tokens, services.refresh_handles)(text)
 
@@ -157,7 +157,7 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 
 def _document(target: RevocationTarget, outcome: RevocationOutcome, dry_run: bool) -> dict[str, object]:
-    from authserver.web.admin.render import outcome_body
+    from authserver.administration.views import outcome_body
 
     return {
         "target": target.kind,

@@ -7,7 +7,7 @@ a schema that is behind, a database that is down, a refusal) is told in one line
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,16 +25,20 @@ Item = TypeVar("Item")
 PAGE = 200
 
 
-def run(work: Callable[[Services], Awaitable[T]]) -> T:
-    """What `work` returns, given the services of this machine's settings; leaves with 1 or 2 when it is refused."""
-    with told():
+def run(work: Callable[[Services], Awaitable[T]], options: Mapping[str, str] | None = None) -> T:
+    """What `work` returns, given the services of this machine's settings; leaves with 1 or 2 when it is refused.
+
+    `options`: the words of the command line for the fields that a refusal may name.
+    """
+    with told(options or {}):
         return asyncio.run(_with_services(work))
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told(options: Mapping[str, str] | None = None) -> Iterator[None]:
     """Whatever is refused or missing inside leaves with one line on stderr and the status that fits."""
     from authserver.model.errors import Refused
+    from authserver.model.inputs import InvalidField
     from authserver.settings import SettingsError
     from authserver.storage.interface import AlreadyExists, StorageUnavailable
     from authserver.tokens.masterkey import MasterKeyError
@@ -47,6 +51,8 @@ def told() -> Iterator[None]:
         fail(f"the database is not available, nothing was changed: {error}", MISUSE)
     except AlreadyExists:
         fail("that name is taken", NO)
+    except InvalidField as error:
+        fail(f"{(options or {}).get(error.field, error.field)} {error.problem}", MISUSE)
     except Refused as error:
         fail(error.description, MISUSE if error.status == 400 else NO)
 

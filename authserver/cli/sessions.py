@@ -29,8 +29,8 @@ def list_sessions(
     """List sessions that are alive, newest first."""
 
     async def work(services: Services) -> list[dict[str, object]]:
+        from authserver.administration.views import session_body
         from authserver.storage.interface import SessionFilter
-        from authserver.web.admin.render import session_body
 
         user_id = (await find_user(services, user)).id if user else None
         where = SessionFilter(user_id=user_id, client_id=client, include_dead=include_ended)
@@ -60,8 +60,8 @@ def end_session(
     """End one session with its refresh tokens and access tokens."""
 
     async def work(services: Services) -> dict[str, object]:
+        from authserver.administration.views import outcome_body
         from authserver.model.revocation import RevocationTarget
-        from authserver.web.admin.render import outcome_body
 
         target = RevocationTarget(kind="session", value=session_id)
         outcome = await services.revoker.revoke(target, reason=reason, caller=operator())

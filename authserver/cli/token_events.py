@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from authserver.administration.views import event_body
 from authserver.audit.events import EventType
 from authserver.cli.runtime import every
 from authserver.model.audit import AuditEvent
 from authserver.model.time import Instant
 from authserver.storage.interface import AuditFilter
-from authserver.web.admin.render import event_body
 
 if TYPE_CHECKING:
     from authserver.model.session import Session

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from authserver.administration.views import client_body, key_body, session_body, user_body, when
 from authserver.cli.runtime import every
 from authserver.cli.token_events import events_about
 from authserver.model.errors import InvalidToken
@@ -14,7 +15,6 @@ from authserver.model.grant import Family, Versions
 from authserver.model.time import Instant
 from authserver.storage.interface import SessionFilter
 from authserver.tokens.past import read_past
-from authserver.web.admin.render import client_body, key_body, session_body, user_body, when
 
 if TYPE_CHECKING:
     from authserver.model.session import Session

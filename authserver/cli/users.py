@@ -180,6 +180,6 @@ def _switch(user: str, enabled: bool, as_json: bool) -> None:
 
 
 def _shown(user: User) -> dict[str, object]:
-    from authserver.web.admin.render import user_body
+    from authserver.administration.views import user_body
 
     return user_body(user)

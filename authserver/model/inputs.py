@@ -24,6 +24,7 @@ class InvalidField(Refused):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}", extra={"field": field})
         self.field = field
+        self.problem = problem
 
 
 def text(field: str, value: object, *, longest: int, shortest: int = 1) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from authserver.administration.token_target import TokenTarget
 from authserver.oauth.metadata import authorization_server_metadata
 from authserver.services import Services
 from authserver.web import admin
@@ -74,7 +75,7 @@ def _admin(s: Services) -> Iterable[Rule]:
 
 
 def _admin_revocations(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
-    target = admin.TokenTarget(s.access_tokens, s.refresh_handles)
+    target = TokenTarget(s.access_tokens, s.refresh_handles)
     revocations = admin.AdminRevocationsEndpoint(guard, s.revoker, target, s.audit_store, s.now, s.access_token_ttl)
     sessions = admin.AdminSessionsEndpoint(guard, s.session_store, s.now)
     session = admin.AdminSessionEndpoint(guard, s.session_store, s.revoker, s.now)
@@ -97,12 +98,10 @@ def _admin_users(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
 
 
 def _admin_clients(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
-    readers = admin.client_readers(s.grants, s.access_token_ttl)
-    last = admin.LastAdmin(s.clients, s.issuer)
-    clients = admin.AdminClientsEndpoint(guard, s.clients, s.audit, s.now, readers)
-    client = admin.AdminClientEndpoint(guard, s.clients, last, s.audit, s.now, readers)
-    secrets = admin.AdminClientSecretsEndpoint(guard, s.clients, s.audit, s.now)
-    secret = admin.AdminClientSecretEndpoint(guard, s.clients, last, s.audit)
+    clients = admin.AdminClientsEndpoint(guard, s.client_directory)
+    client = admin.AdminClientEndpoint(guard, s.client_directory)
+    secrets = admin.AdminClientSecretsEndpoint(guard, s.client_directory)
+    secret = admin.AdminClientSecretEndpoint(guard, s.client_directory)
     return (
         rule("/admin/clients", get=clients.get, post=clients.post),
         rule("/admin/clients/{client_id}", get=client.get, patch=client.patch, delete=client.delete),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from time import monotonic_ns
@@ -11,6 +11,9 @@ from authserver.accounts.directory import Directory
 from authserver.accounts.login import Login
 from authserver.accounts.passwords import Passwords
 from authserver.accounts.throttle import LoginThrottle
+from authserver.administration.client_fields import client_readers
+from authserver.administration.clients import ClientDirectory
+from authserver.administration.last_admin import LastAdmin
 from authserver.audit.log import AuditLog
 from authserver.clock import SteadyClock
 from authserver.oauth.client_auth import ClientAuthenticator
@@ -23,7 +26,7 @@ from authserver.sessions.lifecycle import Sessions
 from authserver.sessions.policy import SessionPolicy
 from authserver.settings import Settings, SettingsError
 from authserver.storage.cached import AnnouncedClients, CachedClients
-from authserver.storage.interface import Bus, Cache, MaintenanceStore
+from authserver.storage.interface import Bus, Cache, ClientStore, MaintenanceStore
 from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import (
     Database,
@@ -189,12 +192,13 @@ async def _assemble(
     revoker = Revoker(stores.revocations, ground.bus, ground.audit, now, tokens.rotation.withdraw, announce)
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
+    clients, grants = AnnouncedClients(stores.clients, announce), _grants(ground, tokens)
     return Services(
         issuer=settings.issuer,
         access_token_ttl=settings.access_token_ttl,
         now=now,
         resources=resources,
-        clients=AnnouncedClients(stores.clients, announce),
+        clients=clients,
         users=stores.users,
         session_store=stores.sessions,
         families=stores.families,
@@ -218,7 +222,8 @@ async def _assemble(
         login=_login(ground, tokens, sessions, passwords, throttle),
         sessions=sessions,
         client_auth=ClientAuthenticator(ground.client_cache, now, stores.clients),
-        grants=_grants(ground, tokens),
+        client_directory=_client_directory(ground, clients, grants),
+        grants=grants,
         introspector=Introspector(tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now),
         token_revocation=TokenRevocation(tokens.access, stores.families, tokens.refresh_handles, revoker),
         revoker=revoker,
@@ -254,6 +259,12 @@ def _login(
         audit_store=ground.stores.audit,
         now=ground.now,
     )
+
+
+def _client_directory(ground: _Ground, clients: ClientStore, grants: Collection[str]) -> ClientDirectory:
+    settings = ground.settings
+    readers = client_readers(grants, settings.access_token_ttl)
+    return ClientDirectory(clients, LastAdmin(clients, settings.issuer), readers, ground.audit, ground.now)
 
 
 def _grants(ground: _Ground, tokens: _Tokens) -> Mapping[str, Grant]:

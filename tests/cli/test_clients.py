@@ -36,15 +36,15 @@ def test_a_public_client_has_no_secret(cli: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("0192c0de-0000-7000-8000-000000000000",), "client_id"),
-        (("with space",), "client_id"),
-        (("a", "--auth-method", "magic"), "auth_method"),
-        (("a", "--grant", "password"), "grant_types"),
-        (("a", "--resource", "not a uri"), "resources"),
-        (("a", "--redirect-uri", "javascript:alert(1)"), "redirect_uris"),
-        (("a", "--auth-method", "none", "--grant", "client_credentials"), "client_credentials"),
-        (("a", "--access-token-ttl", "999999"), "access_token_ttl"),
-        (("a", "--scope", 'qu"ote'), "scopes"),
+        (("0192c0de-0000-7000-8000-000000000000",), "CLIENT_ID must not"),
+        (("with space",), "CLIENT_ID may have"),
+        (("a", "--auth-method", "magic"), "--auth-method must be one of"),
+        (("a", "--grant", "password"), "--grant must be one of"),
+        (("a", "--resource", "not a uri"), "--resource must hold"),
+        (("a", "--redirect-uri", "javascript:alert(1)"), "--redirect-uri must hold"),
+        (("a", "--auth-method", "none", "--grant", "client_credentials"), "--grant must not hold"),
+        (("a", "--access-token-ttl", "999999"), "--access-token-ttl must be"),
+        (("a", "--scope", 'qu"ote'), "--scope must hold"),
     ],
 )
 def test_what_cannot_be_registered_is_named(cli: Desk, arguments: tuple[str, ...], complaint: str) -> None:

@@ -1,7 +1,7 @@
 """The admin API: JSON over /admin/..., for programs with an admin scope.
 
-Owns who may call it, what bodies and filters look like, and how records are shown. What a change means is
-decided below: by the directory, the revoker, key rotation and the stores, which write the
+Owns who may call it, and what bodies, filters and pages look like. What a change means is decided below: by the
+directories of `accounts` and `administration` and by the revoker, through store verbs that write the
 audit event in the transaction of the change.
 
 | path | methods |
@@ -21,17 +21,13 @@ from __future__ import annotations
 from authserver.web.admin.audit import AdminAuditEndpoint
 from authserver.web.admin.client_secrets import AdminClientSecretEndpoint, AdminClientSecretsEndpoint
 from authserver.web.admin.clients import AdminClientEndpoint, AdminClientsEndpoint
-from authserver.web.admin.fields import client_readers
-from authserver.web.admin.guard import ADMIN_SCOPES, AdminGuard
+from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.keys import AdminKeysEndpoint, AdminRotateEndpoint
-from authserver.web.admin.last_admin import LastAdmin
 from authserver.web.admin.revocations import AdminRevocationsEndpoint
 from authserver.web.admin.sessions import AdminSessionEndpoint, AdminSessionsEndpoint
-from authserver.web.admin.token_target import TokenTarget
 from authserver.web.admin.users import AdminPasswordEndpoint, AdminUserEndpoint, AdminUsersEndpoint
 
 __all__ = [
-    "ADMIN_SCOPES",
     "AdminAuditEndpoint",
     "AdminClientEndpoint",
     "AdminClientSecretEndpoint",
@@ -46,7 +42,4 @@ __all__ = [
     "AdminSessionsEndpoint",
     "AdminUserEndpoint",
     "AdminUsersEndpoint",
-    "LastAdmin",
-    "TokenTarget",
-    "client_readers",
 ]

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authserver.administration.scopes import READ
+from authserver.administration.views import event_body
 from authserver.audit.events import EventType
 from authserver.storage.interface import AuditFilter, AuditStore
-from authserver.web.admin.guard import READ, AdminGuard
+from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.query import PAGING, Query, page_body
-from authserver.web.admin.render import answer, event_body
+from authserver.web.admin.render import answer
 
 LISTING = "audit"
 _FILTERS = ("type", "actor", "user_id", "client_id", "session_id", "since", "until")

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from starlette.requests import Request
 
+from authserver.administration.clients import Permit
+from authserver.administration.scopes import ADMIN, ADMIN_SCOPES
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
 from authserver.model.audit import Caller
@@ -21,15 +23,6 @@ from authserver.model.errors import InsufficientScope, InvalidToken
 from authserver.storage.interface import AuditStore
 from authserver.tokens.claims import AccessTokenClaims
 from authserver.web.caller import caller_of
-
-ADMIN = "admin"
-READ = "admin:read"
-REVOKE = "admin:revoke"
-CLIENTS = "admin:clients"
-USERS = "admin:users"
-KEYS = "admin:keys"
-ADMIN_SCOPES = (ADMIN, READ, REVOKE, CLIENTS, USERS, KEYS)
-"""`admin` stands for all of them; `admin:read` for every GET; a finer one for its nouns, reading included."""
 
 
 class TokenAuthenticator(Protocol):
@@ -83,6 +76,14 @@ class AdminGuard:
                 self.audit.event(EventType.ADMIN_REFUSED, administrator.caller, client_id=client.id, beyond=beyond)
             )
             raise _insufficient(f"this client has more rights than the caller: {', '.join(beyond)}", tuple(beyond))
+
+    def manager(self, administrator: Administrator) -> Permit:
+        """`may_manage` for this caller, to be handed to the client directory."""
+
+        async def permit(client: Client) -> None:
+            await self.may_manage(administrator, client)
+
+        return permit
 
     async def _claims(self, request: Request) -> AccessTokenClaims:
         claims, _ = await self.tokens.authenticate(bearer_token(request))

@@ -8,6 +8,9 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authserver.administration.fields import Reader, read_fields
+from authserver.administration.scopes import KEYS, READ
+from authserver.administration.views import key_body
 from authserver.model.audit import Caller
 from authserver.model.errors import Conflict
 from authserver.model.inputs import InvalidField, text, truth
@@ -16,10 +19,9 @@ from authserver.model.revocation import RevocationOutcome, RevocationTarget
 from authserver.revocation.revoker import Revoker
 from authserver.revocation.targets import LONGEST_REASON
 from authserver.storage.interface import Bus, KeyStore
-from authserver.web.admin.fields import Reader, read_fields
-from authserver.web.admin.guard import KEYS, READ, AdminGuard
+from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.query import Query
-from authserver.web.admin.render import answer, key_body, sequence_header
+from authserver.web.admin.render import answer, sequence_header
 from authserver.web.forms import read_json
 
 CONFIG_CHANNEL = "config"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authserver.administration.scopes import READ, REVOKE
+from authserver.administration.views import outcome_body, when
 from authserver.clock import Clock
 from authserver.model.audit import AuditEvent
 from authserver.model.inputs import InvalidField
@@ -16,9 +18,9 @@ from authserver.model.time import Duration
 from authserver.revocation.revoker import EVENT_OF, Revoker
 from authserver.revocation.targets import RevocationRequest, parse_request
 from authserver.storage.interface import AuditFilter, AuditStore
-from authserver.web.admin.guard import READ, REVOKE, AdminGuard
+from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.query import PAGING, Query, page_body
-from authserver.web.admin.render import answer, outcome_body, sequence_header, when
+from authserver.web.admin.render import answer, sequence_header
 from authserver.web.forms import read_json
 
 LISTING = "revocations"

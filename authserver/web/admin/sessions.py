@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authserver.administration.scopes import READ, REVOKE
+from authserver.administration.views import session_body
 from authserver.clock import Clock
 from authserver.model.errors import NotFound
 from authserver.model.inputs import is_uuid
 from authserver.model.revocation import RevocationTarget
 from authserver.revocation.revoker import Revoker
 from authserver.storage.interface import SessionFilter, SessionStore
-from authserver.web.admin.guard import READ, REVOKE, AdminGuard
+from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.query import PAGING, Query, page_body
-from authserver.web.admin.render import answer, sequence_header, session_body
+from authserver.web.admin.render import answer, sequence_header
 
 LISTING = "sessions"
 

@@ -8,12 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from authserver.accounts.directory import Directory
+from authserver.administration.fields import Reader, nullable, read_fields, required
+from authserver.administration.scopes import READ, USERS
+from authserver.administration.views import user_body
 from authserver.model.errors import NotFound
 from authserver.model.inputs import InvalidField, is_uuid, truth
-from authserver.web.admin.fields import Reader, nullable, read_fields, required
-from authserver.web.admin.guard import READ, USERS, AdminGuard
+from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.query import PAGING, Query, page_body
-from authserver.web.admin.render import answer, user_body
+from authserver.web.admin.render import answer
 from authserver.web.forms import read_json
 
 LISTING = "users"

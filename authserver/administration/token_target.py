@@ -12,7 +12,7 @@ from authserver.tokens.validation import AccessTokens
 
 @dataclass(frozen=True, slots=True)
 class TokenTarget:
-    """A callable for AdminRevocationsEndpoint.resolve_token."""
+    """A callable: the text of a token to its target."""
 
     tokens: AccessTokens
     handles: RefreshHandles

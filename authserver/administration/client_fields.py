@@ -1,43 +1,28 @@
-"""JSON bodies of the admin API: known fields only, each read by a function that names it when it refuses."""
+"""The fields of a client that may be set and changed, and what they may hold together."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from authserver.administration.fields import Reader, nullable, one_of, seconds, several
 from authserver.model.client import Client
-from authserver.model.inputs import InvalidField, is_uuid, text, truth, whole_number
+from authserver.model.inputs import InvalidField, is_uuid, text, truth
 from authserver.model.time import SECOND, Duration
-
-Reader = Callable[[str, object], object]
+from authserver.tokens.handles import new_client_secret
 
 LONGEST_NAME = 200
 LONGEST_URI = 512
-MOST_ITEMS = 100
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 """scope-token of RFC 6749 section 3.3."""
 _URI_TEXT = re.compile(r"[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+")
 """The characters of RFC 3986: no spaces, quotes, backslashes, controls or non-ASCII."""
+_SECRET = re.compile(r"[!-~]{32,200}")
 _DANGEROUS_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-def read_fields(body: Mapping[str, object], readers: Mapping[str, Reader]) -> dict[str, object]:
-    """Every field of `body` through its reader; raises InvalidField for one that has none."""
-    for name in body:
-        if name not in readers:
-            shown = "".join(c if c.isprintable() else "?" for c in name[:40]) or "(empty)"
-            raise InvalidField(shown, f"is not a field of this request; known are: {', '.join(readers)}")
-    return {name: readers[name](name, value) for name, value in body.items()}
-
-
-def required(fields: Mapping[str, object], *names: str) -> None:
-    for name in names:
-        if name not in fields:
-            raise InvalidField(name, "is required")
 
 
 def client_id(field: str, value: object) -> str:
@@ -51,29 +36,6 @@ def client_id(field: str, value: object) -> str:
 
 def is_client_id(value: str) -> bool:
     return _CLIENT_ID.fullmatch(value) is not None
-
-
-def one_of(*choices: str) -> Reader:
-    def read(field: str, value: object) -> str:
-        if value not in choices:
-            raise InvalidField(field, f"must be one of {', '.join(choices)}")
-        return str(value)
-
-    return read
-
-
-def several(read_one: Callable[[str, object], str], most: int = MOST_ITEMS) -> Reader:
-    """A list without duplicates, as a tuple in the given order."""
-
-    def read(field: str, value: object) -> tuple[str, ...]:
-        if not isinstance(value, list) or len(value) > most:
-            raise InvalidField(field, f"must be a list of at most {most} strings")
-        items = tuple(read_one(field, item) for item in value)
-        if len(set(items)) != len(items):
-            raise InvalidField(field, "names the same thing twice")
-        return items
-
-    return read
 
 
 def name(field: str, value: object) -> str:
@@ -126,22 +88,6 @@ def _uri(field: str, value: object) -> str:
     return uri
 
 
-def seconds(least: int, most: int) -> Reader:
-    """Whole seconds in, milliseconds out."""
-
-    def read(field: str, value: object) -> Duration:
-        return whole_number(field, value, least=least, most=most) * SECOND
-
-    return read
-
-
-def nullable(read_value: Reader) -> Reader:
-    def read(field: str, value: object) -> object:
-        return None if value is None else read_value(field, value)
-
-    return read
-
-
 def client_readers(grant_types: Collection[str], longest_token: Duration) -> dict[str, Reader]:
     """The fields of a client that may be set and changed, by the names of `model.client.Client`."""
     return {
@@ -160,9 +106,20 @@ def client_readers(grant_types: Collection[str], longest_token: Duration) -> dic
 
 def check_client(client: Client) -> None:
     """What no single field can tell: combinations that would leave a client useless or unsafe."""
-    if client.is_public and "client_credentials" in client.grant_types:
-        raise InvalidField("grant_types", "client_credentials needs a client that authenticates")
-    if client.is_public and client.audiences:
-        raise InvalidField("audiences", "a client without a secret cannot introspect")
-    if client.is_public and client.refresh_rotation == "never":
+    if not client.is_public:
+        return
+    if "client_credentials" in client.grant_types:
+        raise InvalidField("grant_types", "must not hold client_credentials for a client without a secret")
+    if client.audiences:
+        raise InvalidField("audiences", "must be empty for a client without a secret: it cannot introspect")
+    if client.refresh_rotation == "never":
         raise InvalidField("refresh_rotation", "must be always for a client without a secret (RFC 9700 section 4.14)")
+
+
+def new_secret(given: str | None) -> str:
+    """A random secret, or the given one if it is long enough to be kept as a fast hash (see `ClientSecret.sha256`)."""
+    if given is None:
+        return new_client_secret()[0]
+    if not _SECRET.fullmatch(given):
+        raise InvalidField("client_secret", "must have 32 to 200 visible ASCII characters, drawn at random")
+    return given

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from authserver.administration.scopes import ADMIN
 from authserver.model.client import Client
 from authserver.model.errors import Conflict
 from authserver.model.page import PageRequest
 from authserver.oauth.scopes import resources_of
 from authserver.storage.interface import ClientStore
-from authserver.web.admin.guard import ADMIN
 
 
 @dataclass(frozen=True, slots=True)

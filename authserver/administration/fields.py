@@ -1,0 +1,66 @@
+"""Named values from outside, each read by a function that names it when it refuses: a JSON body, a file, options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from authserver.model.inputs import InvalidField, whole_number
+from authserver.model.time import SECOND, Duration
+
+Reader = Callable[[str, object], object]
+
+MOST_ITEMS = 100
+
+
+def read_fields(body: Mapping[str, object], readers: Mapping[str, Reader]) -> dict[str, object]:
+    """Every field of `body` through its reader; raises InvalidField for one that has none."""
+    for name in body:
+        if name not in readers:
+            shown = "".join(c if c.isprintable() else "?" for c in name[:40]) or "(empty)"
+            raise InvalidField(shown, f"is not a field of this request; known are: {', '.join(readers)}")
+    return {name: readers[name](name, value) for name, value in body.items()}
+
+
+def required(fields: Mapping[str, object], *names: str) -> None:
+    for name in names:
+        if name not in fields:
+            raise InvalidField(name, "is required")
+
+
+def one_of(*choices: str) -> Reader:
+    def read(field: str, value: object) -> str:
+        if value not in choices:
+            raise InvalidField(field, f"must be one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def several(read_one: Callable[[str, object], str], most: int = MOST_ITEMS) -> Reader:
+    """A list without duplicates, as a tuple in the given order."""
+
+    def read(field: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise InvalidField(field, f"must be a list of at most {most} strings")
+        items = tuple(read_one(field, item) for item in value)
+        if len(set(items)) != len(items):
+            raise InvalidField(field, "names the same thing twice")
+        return items
+
+    return read
+
+
+def seconds(least: int, most: int) -> Reader:
+    """Whole seconds in, milliseconds out."""
+
+    def read(field: str, value: object) -> Duration:
+        return whole_number(field, value, least=least, most=most) * SECOND
+
+    return read
+
+
+def nullable(read_value: Reader) -> Reader:
+    def read(field: str, value: object) -> object:
+        return None if value is None else read_value(field, value)
+
+    return read

@@ -1,0 +1,116 @@
+"""Records as administrators see them. Allow-lists: a field that is not named here does not leave.
+
+Times are RFC 3339 in UTC; durations are seconds; no hash, secret or encrypted key is ever shown.
+"""
+
+from __future__ import annotations
+
+from authserver.model.account import User
+from authserver.model.audit import AuditEvent
+from authserver.model.client import Client, ClientSecret
+from authserver.model.inputs import rfc3339
+from authserver.model.key import SigningKey
+from authserver.model.revocation import RevocationOutcome
+from authserver.model.session import Session
+from authserver.model.time import SECOND, Instant
+
+
+def when(at: Instant | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def user_body(user: User) -> dict[str, object]:
+    return {
+        "user_id": user.id,
+        "username": user.username,
+        "enabled": user.enabled,
+        "has_password": user.password_hash is not None,
+        "revocation_version": user.version,
+        "created_at": when(user.created_at),
+        "updated_at": when(user.updated_at),
+    }
+
+
+def client_body(client: Client) -> dict[str, object]:
+    ttl = client.access_token_ttl
+    return {
+        "client_id": client.id,
+        "name": client.name,
+        "auth_method": client.auth_method,
+        "grant_types": list(client.grant_types),
+        "scopes": list(client.scopes),
+        "resources": list(client.resources),
+        "audiences": list(client.audiences),
+        "redirect_uris": list(client.redirect_uris),
+        "first_party": client.first_party,
+        "refresh_rotation": client.refresh_rotation,
+        "access_token_ttl": None if ttl is None else ttl // SECOND,
+        "enabled": client.enabled,
+        "revocation_version": client.version,
+        "created_at": when(client.created_at),
+        "updated_at": when(client.updated_at),
+        "secrets": [secret_body(secret) for secret in client.secrets],
+    }
+
+
+def secret_body(secret: ClientSecret) -> dict[str, object]:
+    return {"secret_id": secret.id, "created_at": when(secret.created_at), "expires_at": when(secret.expires_at)}
+
+
+def session_body(session: Session) -> dict[str, object]:
+    return {
+        "session_id": session.id,
+        "user_id": session.user_id,
+        "client_id": session.client_id,
+        "kind": session.kind,
+        "auth_time": when(session.auth_time),
+        "acr": session.acr,
+        "amr": list(session.amr),
+        "address": session.address,
+        "user_agent": session.user_agent,
+        "created_at": when(session.created_at),
+        "last_seen_at": when(session.last_seen_at),
+        "idle_until": when(session.idle_until),
+        "abs_until": when(session.abs_until),
+        "alive": session.alive,
+        "ended_at": when(session.dead_at),
+        "ended_reason": session.dead_reason,
+    }
+
+
+def key_body(key: SigningKey) -> dict[str, object]:
+    return {
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "state": key.state,
+        "created_at": when(key.created_at),
+        "active_at": when(key.active_at),
+        "retired_at": when(key.retired_at),
+        "remove_at": when(key.remove_at),
+        "revoked_at": when(key.revoked_at),
+        "reason": key.reason,
+    }
+
+
+def event_body(event: AuditEvent) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "at": when(event.at),
+        "type": str(event.type),
+        "actor": event.actor,
+        "address": event.address,
+        "request_id": event.request_id,
+        "user_id": event.user_id,
+        "client_id": event.client_id,
+        "session_id": event.session_id,
+        "detail": dict(event.detail),
+    }
+
+
+def outcome_body(outcome: RevocationOutcome, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "sequence": outcome.sequence,
+        "sessions": outcome.sessions,
+        "families": outcome.families,
+        "dry_run": dry_run,
+    }
