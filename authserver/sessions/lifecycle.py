@@ -145,7 +145,12 @@ class Sessions:
     async def end(self, session: Session, *, reason: str, caller: Caller) -> RevocationOutcome:
         """End a session and its families; ending it again changes nothing."""
         event = self.audit.event(
-            EventType.SESSION_ENDED, caller, user_id=session.user_id, session_id=session.id, reason=reason
+            EventType.SESSION_ENDED,
+            caller,
+            user_id=session.user_id,
+            client_id=session.client_id,
+            session_id=session.id,
+            reason=reason,
         )
         outcome = await self.sessions.end(session.id, at=self.now(), reason=reason, event=event)
         return await self._told(outcome)

@@ -271,6 +271,8 @@ class RevocationStore(Protocol):
     ) -> RevocationOutcome:
         """Take something back, with its outbox entries and its audit event, in one transaction.
 
+        The event of an ended family or session gets the user, client and session of its row.
+
         jti: remembered until it expires. family: dead. session: ended with its families.
         user, client, all: the revocation version moves on by one, which kills whatever was born under
         an older one (a constant cost, whatever their number). kid: the key is withdrawn from the JWKS

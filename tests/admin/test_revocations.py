@@ -183,6 +183,20 @@ async def test_a_log_out_is_no_entry_of_the_list(site: Site, admin: dict[str, st
     assert (await site.http.get("/admin/revocations", headers=admin)).json()["items"] == []
 
 
+@pytest.mark.parametrize("level", ["refresh", "family_id", "session_id"])
+async def test_the_event_is_found_by_user_by_client_and_by_session(
+    site: Site, admin: dict[str, str], level: str
+) -> None:
+    login = await site.log_in(await site.user(), await site.app())
+    session = str((await body_of(site, admin, login, "session_id"))["session_id"])
+    await revoke(site, admin, **await body_of(site, admin, login, level))
+    (known,) = (await site.http.get("/admin/audit?limit=1", headers=admin)).json()["items"]
+    assert known["type"] in ("family.revoked", "session.revoked")
+    for query in (f"user_id={login.user.id}", f"client_id={login.client.id}", f"session_id={session}"):
+        found = (await site.http.get(f"/admin/audit?limit=1&{query}", headers=admin)).json()["items"]
+        assert found == [known]
+
+
 async def test_a_token_never_reaches_the_audit_log(site: Site, admin: dict[str, str]) -> None:
     login = await site.log_in(await site.user(), await site.app())
     for token in (login.tokens["access_token"], login.tokens["refresh_token"]):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -65,7 +66,7 @@ class SqlRevocations:
         async def work(connection: AsyncConnection) -> RevocationOutcome:
             outcome = await VERBS[target.kind](connection, target, at, reason)
             if outcome.changed:
-                await record(connection, event)
+                await record(connection, await _named(connection, target, event))
             return outcome
 
         outcome = await self._db.write(work)
@@ -137,6 +138,22 @@ def verdict(facts: TokenFacts, row: Sequence[Any]) -> TokenState:
 
 def _dead(reason: str) -> TokenState:
     return TokenState(alive=False, reason=reason)
+
+
+OWNER: Mapping[str, Any] = {
+    "family": select(families.c.user_id, families.c.client_id, families.c.session_id).where(
+        families.c.id == bindparam("id")
+    ),
+    "session": select(sessions.c.user_id, sessions.c.client_id, sessions.c.id).where(sessions.c.id == bindparam("id")),
+}
+
+
+async def _named(connection: AsyncConnection, target: RevocationTarget, event: AuditEvent) -> AuditEvent:
+    """With the user, client and session that the ended row belonged to: whoever asks about them finds the event."""
+    if target.kind not in OWNER:
+        return event
+    user, client, session = (await connection.execute(OWNER[target.kind], {"id": target.value})).one()
+    return replace(event, user_id=user, client_id=client, session_id=session)
 
 
 async def _revoke_token(
