@@ -13,8 +13,8 @@ import pytest
 from tests.servers import PostgresServer, postgres
 from tests.site import Party, Site, make_keys_dir, open_site
 
-BOUND = 13.0
-"""Seconds within which even "not now" must be said: a statement may take 10, where the database is frozen."""
+BOUND = 8.0
+"""Seconds within which even "not now" must be said: a statement may take 5, where the database is frozen."""
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ async def _drop_week(db: Database, week: Table, unneeded: Instant) -> bool:
     async def is_over(connection: AsyncConnection) -> bool:
         return (await connection.execute(needed)).first() is None
 
-    if not await db.read(is_over):
+    if not await db.read_patiently(is_over):
         return False
     await db.write(lambda connection: drop_partition(connection, week.name))
     return True

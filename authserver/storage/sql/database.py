@@ -75,6 +75,10 @@ class Database(ABC):
             async with self.connection() as connection:
                 return await work(connection)
 
+    async def read_patiently(self, work: Work[T]) -> T:
+        """`read` for a scan that may take longer than any request waits, on a connection of its own where that helps."""
+        return await self.read(work)
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction; again, up to three times in all, when a deadlock undid it."""
         for _ in range(ATTEMPTS):

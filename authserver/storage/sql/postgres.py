@@ -10,15 +10,17 @@ from sqlalchemy import URL, event, exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from authserver.clock import Clock
-from authserver.storage.sql.database import Database, UnsafeDatabase
+from authserver.storage.sql.database import Database, T, UnsafeDatabase, Work
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.hot import HotStatement
 from authserver.storage.sql.hot_connections import HotConnections
 
 POOL_TIMEOUT = 2.0
 CONNECT_TIMEOUT = 3.0
-COMMAND_TIMEOUT = 10.0
+COMMAND_TIMEOUT = 5.0
 """Seconds; a server that was frozen or cut off must not hold a request for longer."""
+SCAN_TIMEOUT = 60.0
+"""Seconds for what reads whole partitions, beside the requests."""
 SERVER_SETTINGS = {
     "application_name": "authserver",
     "jit": "off",
@@ -83,6 +85,15 @@ class PostgresDatabase(Database):
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         async with self._engine.connect() as connection:
             yield connection
+
+    async def read_patiently(self, work: Work[T]) -> T:
+        engine = postgres_engine(self.url, pool_size=1, command_timeout=SCAN_TIMEOUT)
+        try:
+            with translated():
+                async with engine.connect() as connection:
+                    return await work(connection)
+        finally:
+            await engine.dispose()
 
     async def fetch_hot(self, statement: HotStatement, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         compiled = statement.compiled(self._engine.dialect)
