@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_DATA_DIR = Path("var")
 API = "http://127.0.0.1:9000"
 """The demo's resource server: tokens of the demo app are meant for it."""
+EXPORTED = ("issuer", "database_url", "keys_dir")
 DEVELOPER = Caller(actor="cli", address="authserver dev")
 
 
@@ -44,23 +46,25 @@ class Demo:
 def dev(
     port: Annotated[int, typer.Option(help="Port to listen on, at 127.0.0.1.")] = 8000,
     data_dir: Annotated[Path, typer.Option(help="Where database and demo.json live.")] = DEFAULT_DATA_DIR,
-    with_resource_server: Annotated[
-        bool, typer.Option("--with-resource-server", help="Also an example resource server (not there yet).")
-    ] = False,
+    with_resource_server: Annotated[bool, typer.Option("--with-resource-server", hidden=True)] = False,
 ) -> None:
     """Serve for development. Tables, master key, demo user and demo clients are made where they are missing."""
+    from authserver.cli.listening import bind
     from authserver.cli.serve import run_server
     from authserver.cli.setup import ensure_master_key, run_migrations, settings_or_leave
 
     if with_resource_server:
         fail("--with-resource-server: the example resource server comes with the next release", MISUSE)
-    settings = settings_or_leave(**_overrides(port, data_dir))
+    decided = _overrides(port, data_dir)
+    settings = settings_or_leave(**decided)
+    sockets = bind(settings.host, settings.port)
     data_dir.mkdir(parents=True, exist_ok=True)
     ensure_master_key(settings)
     run_migrations(settings)
     demo = asyncio.run(prepare(settings, data_dir / "demo.json"))
-    typer.echo(walkthrough(settings.issuer, demo))
-    run_server(settings)
+    shown = walkthrough(settings.issuer, demo) + _exports(decided, settings_or_leave())
+    # Not before it answers; and typer.echo flushes, so that a file shows it at once, too.
+    run_server(settings, sockets, lambda: typer.echo(shown))
 
 
 def _overrides(port: int, data_dir: Path) -> dict[str, Any]:
@@ -73,6 +77,15 @@ def _overrides(port: int, data_dir: Path) -> dict[str, Any]:
     }
     free = {name: value for name, value in chosen.items() if not os.environ.get(f"AUTHSERVER_{name.upper()}")}
     return {**free, "host": "127.0.0.1", "port": port, "workers": 1}
+
+
+def _exports(decided: dict[str, Any], usual: Settings) -> str:
+    """What the command line needs in another terminal to mean this server; "" where it would without."""
+    differ = {name: decided[name] for name in EXPORTED if name in decided and decided[name] != getattr(usual, name)}
+    if not differ:
+        return ""
+    values = " ".join(f"AUTHSERVER_{name.upper()}={shlex.quote(str(value))}" for name, value in differ.items())
+    return f"\n# for the command line (.venv/bin/authserver), in this directory\nexport {values}\n"
 
 
 async def prepare(settings: Settings, file: Path) -> Demo:

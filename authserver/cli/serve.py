@@ -6,13 +6,16 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from authserver.cli.listening import bind, url
 from authserver.cli.output import MISUSE, NO, fail
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ def serve(
     except SettingsError as error:
         fail(str(error), MISUSE)
     check_startable(settings)
-    run_server(settings)
+    run_server(settings, bind(settings.host, settings.port))
 
 
 def check_startable(settings: Settings) -> None:
@@ -60,35 +63,55 @@ async def _try_out(settings: Settings) -> None:
     await services.close()
 
 
-def run_server(settings: Settings) -> None:
-    """Does not return: exit status 0 after SIGTERM or Ctrl-C, 1 when it could not listen."""
-    import uvicorn
+def run_server(settings: Settings, sockets: list[socket.socket], ready: Callable[[], None] = lambda: None) -> None:
+    """Does not return: exit status 0 after SIGTERM or Ctrl-C, 1 when it could not start.
 
+    `ready` is called when the one worker answers (with several it is not).
+    """
     from authserver import telemetry
 
     telemetry.set_up_logging(settings.log_format, settings.log_level)
+    where = url(sockets, settings.host, https=settings.tls_cert is not None)
+    telemetry.logger("authserver.serve").info("starting", url=where, workers=settings.workers)
     # uvicorn finishes its shutdown first and then raises the signal again: this is what it meets.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if settings.workers == 1:
-            from authserver.app import create_app
-
-            sys.exit(_run(uvicorn.Server(uvicorn.Config(create_app(settings), **_options(settings)))))
+            sys.exit(_run(_server(settings, ready), sockets))
         else:
-            _run_workers(settings)
+            _run_workers(settings, sockets)
     except KeyboardInterrupt:
         sys.exit(0)
 
 
-def _run(server: uvicorn.Server) -> int:
+def _server(settings: Settings, ready: Callable[[], None]) -> uvicorn.Server:
+    import uvicorn
+
+    from authserver import telemetry
+    from authserver.app import create_app
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            try:
+                await super().startup(sockets)
+            except OSError as error:  # another server that was starting as well has listened first
+                telemetry.logger("authserver.serve").error(str(error))
+                await self.lifespan.shutdown()
+                sys.exit(NO)
+            ready()
+
+    return Server(uvicorn.Config(create_app(settings), **_options(settings)))
+
+
+def _run(server: uvicorn.Server, sockets: list[socket.socket]) -> int:
     try:
-        server.run()
-    except SystemExit as left:  # 0: by SIGTERM; else it could not listen or start, the log says which
+        server.run(sockets)
+    except SystemExit as left:  # 0: by SIGTERM; else it could not start, the log says why
         return NO if left.code else 0
     return 0 if server.started else NO
 
 
-def _run_workers(settings: Settings) -> None:
+def _run_workers(settings: Settings, sockets: list[socket.socket]) -> None:
     """Workers are fresh processes that read the settings from the environment, as we did."""
     import uvicorn
     from uvicorn.supervisors import Multiprocess
@@ -103,7 +126,7 @@ def _run_workers(settings: Settings) -> None:
         config = uvicorn.Config(
             "authserver.app:from_environment", factory=True, workers=settings.workers, **_options(settings)
         )
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        Multiprocess(config, sockets=sockets).run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
 

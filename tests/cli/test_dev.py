@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -17,12 +18,16 @@ from typing import Any
 import httpx
 import pytest
 
+from authserver.cli.dev import _exports, _overrides
+from authserver.settings import load_settings
 from tests.processes import ROOT, authserver, environment
 from tests.servers import free_port
 
 
 @contextmanager
-def developing(directory: Path, *arguments: str) -> Iterator[tuple[str, Path]]:
+def developing(
+    directory: Path, *arguments: str, ended_by: signal.Signals = signal.SIGTERM
+) -> Iterator[tuple[str, Path]]:
     """A running `authserver dev`; its URL, and the file its output goes to."""
     port = free_port()
     output = directory / "output"
@@ -38,7 +43,7 @@ def developing(directory: Path, *arguments: str) -> Iterator[tuple[str, Path]]:
         url = f"http://127.0.0.1:{port}"
         wait_for(url, process, output)
         yield url, output
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(ended_by)
         assert process.wait(20) == 0
     finally:
         process.kill()
@@ -48,7 +53,7 @@ def developing(directory: Path, *arguments: str) -> Iterator[tuple[str, Path]]:
 def wait_for(url: str, process: subprocess.Popen[bytes], output: Path) -> None:
     for _ in range(600):
         try:
-            if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
                 return
         except httpx.TransportError:
             assert process.poll() is None, output.read_text()
@@ -142,6 +147,50 @@ def test_the_lines_it_prints_do_what_they_say(tmp_path: Path) -> None:
     assert revoked == "200"
     assert json.loads(refused[0]) == {"active": False}
     assert json.loads(refused[1])["error"] == "invalid_token"
+
+
+def test_a_port_that_is_taken_is_one_line_and_nothing_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = authserver("dev", "--port", str(port), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"authserver: port {port} is in use; use --port N\n"
+    assert not (tmp_path / "var").exists()
+
+
+def test_the_lines_are_in_a_file_as_soon_as_it_answers_and_no_library_talks_in_between(tmp_path: Path) -> None:
+    for _ in range(2):
+        with developing(tmp_path) as (url, output):
+            told = output.read_text()
+            assert f"authserver for development at {url}" in told
+            assert "Traceback" not in told
+            assert "Impl" not in told
+            assert "DDL" not in told
+
+
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+    with developing(tmp_path, ended_by=signal.SIGINT) as (_, output):
+        pass
+    assert "Traceback" not in output.read_text()
+
+
+def test_the_command_line_means_this_server_after_the_line_that_is_printed_for_it(tmp_path: Path) -> None:
+    with developing(tmp_path, "--data-dir", "else where") as (url, output):
+        told = output.read_text()
+        access = log_in(url, demo(tmp_path, "else where")).json()["access_token"]
+        (exports,) = [line for line in told.splitlines() if line.startswith("export ")]
+        verify = f"{sys.executable} -m authserver token verify"
+        lines = f"{exports}\nprintf %s {access} | {verify}"
+        done = subprocess.run(
+            ["sh", "-euc", lines], cwd=tmp_path, env=environment({}), capture_output=True, text=True, check=False
+        )
+    assert done.stdout.startswith("valid\n"), done
+
+
+def test_no_such_line_where_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = _overrides(8000, Path("var"))
+    monkeypatch.chdir(tmp_path)
+    assert _exports(chosen, load_settings()) == ""
 
 
 @pytest.mark.parametrize("arguments", [["--with-resource-server"], ["--port", "many"], ["--no-such-option"]])

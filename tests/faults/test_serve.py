@@ -98,9 +98,13 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path, settings: dict[str, Any]) 
         taken.listen()
         port = str(taken.getsockname()[1])
         done = authserver("serve", "--port", port, cwd=tmp_path, **settings)
-    assert done.returncode == 1
-    assert "address already in use" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert done.stderr == f"authserver: port {port} is in use; use --port N\n"
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_an_address_that_is_not_here_is_told(tmp_path: Path, settings: dict[str, Any], host: str) -> None:
+    assert host in refusal(tmp_path, "--host", host, **settings)
 
 
 # -- signals ----------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ class Database(ABC):
                 return await work(connection)
 
     async def read_patiently(self, work: Work[T]) -> T:
-        """`read` for a scan that may take longer than any request waits, on a connection of its own where that helps."""
+        """`read` for a scan that may take longer than any request waits, on a connection of its own if that helps."""
         return await self.read(work)
 
     async def write(self, work: Work[T]) -> T:
