@@ -20,13 +20,12 @@ from authserver import telemetry, wiring
 from authserver.model.time import SECOND
 from authserver.services import Services
 from authserver.settings import Settings, load_settings
+from authserver.storage import channels
 from authserver.storage.interface import StorageUnavailable
 from authserver.web.middleware import Edge
 from authserver.web.routes import routes
 from authserver.web.routing import Router
 
-CHANNELS = ("config", "revocations")
-"""What the follower listens to: changes of clients and keys, and of revocation versions."""
 POLL_ALONE = 0.1
 """Seconds between two looks at the configuration's version when nothing else would tell of a change."""
 POLL_WITH_BUS = 1.0
@@ -122,7 +121,7 @@ def _jobs(settings: Settings, services: Services) -> dict[str, Callable[[], Awai
         "purge": lambda: every(settings.purge_interval / SECOND, lambda: purge(services)),
         "anchor clock": lambda: every(ANCHOR_SECONDS, lambda: anchor_clock(services)),
     }
-    for channel in CHANNELS:
+    for channel in channels.ALL:
         jobs[f"listen to {channel}"] = lambda channel=channel: follower.listen(channel)  # type: ignore[misc]
     if telemetry.MULTIPROCESS:
         jobs["gauges"] = lambda: every(GAUGE_SECONDS, write_gauges)

@@ -134,7 +134,9 @@ class OAuthServer:
         authenticator = ClientAuthenticator(clients, self.clock, clients)
         grants = grant_table(
             ClientCredentialsGrant(clients, ISSUER),
-            RefreshTokenGrant(families, handles, self.stores.audit, self.audit, ISSUER, IDLE, GRACE, self.clock),
+            RefreshTokenGrant(
+                families, handles, self.stores.audit, self.audit, ISSUER, IDLE, GRACE, LocalBus(), self.clock
+            ),
         )
         issuer = TokenIssuer(ISSUER, self.ring, TOKEN_TTL, self.clock)
         introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock)

@@ -16,7 +16,8 @@ from authserver.model.account import User
 from authserver.model.audit import Caller
 from authserver.model.errors import Conflict, NotFound
 from authserver.model.page import Page, PageRequest
-from authserver.storage.interface import AlreadyExists, UserStore
+from authserver.storage.channels import tell_revoked
+from authserver.storage.interface import AlreadyExists, Bus, UserStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Directory:
     users: UserStore
     passwords: Passwords
     audit: AuditLog
+    bus: Bus
     now: Clock
 
     async def create(
@@ -67,17 +69,21 @@ class Directory:
         hashed = await self.passwords.hash(password)
         event = self.audit.event(EventType.USER_PASSWORD_SET, caller, user_id=user_id)
         _found(await self.users.set_password(user_id, hashed, at=self.now(), event=event))
+        await tell_revoked(self.bus)
 
     async def set_enabled(self, user_id: str, enabled: bool, *, caller: Caller) -> None:
         """Disabling ends every session, family and token for good. Raises NotFound."""
         kind = EventType.USER_ENABLED if enabled else EventType.USER_DISABLED
         event = self.audit.event(kind, caller, user_id=user_id)
         _found(await self.users.set_enabled(user_id, enabled, at=self.now(), event=event))
+        if not enabled:
+            await tell_revoked(self.bus)
 
     async def remove(self, user_id: str, *, caller: Caller) -> None:
         """Raises NotFound."""
         event = self.audit.event(EventType.USER_REMOVED, caller, user_id=user_id)
         _found(await self.users.remove(user_id, at=self.now(), event=event))
+        await tell_revoked(self.bus)
 
     async def get(self, user_id: str) -> User:
         """Raises NotFound."""

@@ -12,11 +12,9 @@ from authserver.clock import Clock
 from authserver.model.audit import AuditEvent, Caller
 from authserver.model.errors import NotFound
 from authserver.model.revocation import RevocationKind, RevocationOutcome, RevocationTarget
+from authserver.storage.channels import tell_revoked
 from authserver.storage.interface import Bus, RevocationStore
 from authserver.telemetry import REVOCATIONS
-
-CHANNEL = "revocations"
-"""Bus channel: "something was revoked, look again"."""
 
 EVENT_OF: dict[RevocationKind, EventType] = {
     "jti": EventType.TOKEN_REVOKED,
@@ -70,7 +68,7 @@ class Revoker:
             # Only after the commit: whoever is woken must find the change.
             if target.kind in _CONFIGURATION:
                 await self.changed()
-            await self.bus.publish(CHANNEL)
+            await tell_revoked(self.bus)
         return outcome
 
     async def preview(self, target: RevocationTarget) -> RevocationOutcome:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Final
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -26,12 +25,10 @@ from authserver.sessions.birth import (
     token_session,
 )
 from authserver.sessions.policy import SessionPolicy
+from authserver.storage.channels import tell_revoked
 from authserver.storage.interface import Bus, ClientLookup, FamilyStore, SessionFilter, SessionStore
 from authserver.tokens.handles import MalformedHandle, RefreshHandles, SessionHandles
 from authserver.tokens.validation import AccessTokens
-
-REVOCATIONS: Final = "revocations"
-"""Bus channel: "something was revoked, look again"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,10 @@ class Sessions:
         event = self.audit.event(
             EventType.SESSION_OTHERS_ENDED, caller, user_id=live.user_id, session_id=live.session.id, reason=reason
         )
-        return await self.sessions.end_others(live.user_id, live.session.id, at=self.now(), reason=reason, event=event)
+        outcome = await self.sessions.end_others(
+            live.user_id, live.session.id, at=self.now(), reason=reason, event=event
+        )
+        return await self._told(outcome)
 
     async def end_one(self, user_id: str, session_id: str, *, reason: str, caller: Caller) -> RevocationOutcome:
         """End one of the user's sessions; raises NotFound for an unknown, an ended and a foreign one alike."""
@@ -172,7 +172,7 @@ class Sessions:
     async def _told(self, outcome: RevocationOutcome) -> RevocationOutcome:
         """Committed: whoever follows the revocation log may look now instead of at its next poll."""
         if outcome.changed:
-            await self.bus.publish(REVOCATIONS)
+            await tell_revoked(self.bus)
         return outcome
 
     async def replace(self, cookie: str, *, caller: Caller) -> None:

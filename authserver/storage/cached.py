@@ -17,7 +17,8 @@ from authserver.model.audit import AuditEvent
 from authserver.model.client import Client, ClientSecret
 from authserver.model.page import Page, PageRequest
 from authserver.model.time import Instant
-from authserver.storage.interface import ClientLookup, ClientStore
+from authserver.storage.channels import tell_revoked
+from authserver.storage.interface import Bus, ClientLookup, ClientStore
 
 _ISSUER = "\0issuer"
 """Never a client id."""
@@ -91,6 +92,7 @@ class AnnouncedClients:
 
     store: ClientStore
     changed: Callable[[], Awaitable[None]]
+    bus: Bus
 
     async def get(self, client_id: str) -> Client | None:
         return await self.store.get(client_id)
@@ -109,7 +111,8 @@ class AnnouncedClients:
         return await self._then(self.store.update(client, event=event))
 
     async def set_enabled(self, client_id: str, enabled: bool, *, at: Instant, event: AuditEvent) -> bool:
-        return await self._then(self.store.set_enabled(client_id, enabled, at=at, event=event))
+        done = await self._then(self.store.set_enabled(client_id, enabled, at=at, event=event))
+        return done if enabled else await self._revoked(done)
 
     async def add_secret(
         self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None, event: AuditEvent
@@ -122,10 +125,15 @@ class AnnouncedClients:
         return await self._then(self.store.remove_secret(client_id, secret_id, event=event))
 
     async def remove(self, client_id: str, *, at: Instant, event: AuditEvent) -> bool:
-        return await self._then(self.store.remove(client_id, at=at, event=event))
+        return await self._revoked(await self._then(self.store.remove(client_id, at=at, event=event)))
 
     async def _then(self, change: Awaitable[bool]) -> bool:
         done = await change
         if done:
             await self.changed()
+        return done
+
+    async def _revoked(self, done: bool) -> bool:
+        if done:
+            await tell_revoked(self.bus)
         return done

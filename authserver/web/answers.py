@@ -1,11 +1,17 @@
-"""The answer of the endpoints that programs call thousands of times a second."""
+"""What answers have in common: their headers, and the fast one of the endpoints that programs call all the time."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.responses import Response
+
+from authserver.model.revocation import RevocationOutcome
+
+NO_STORE: Final = {"Cache-Control": "no-store"}
+SEQUENCE_HEADER: Final = "Revocation-Seq"
 
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
@@ -19,3 +25,8 @@ class NoStoreJson(Response):
         self.background = None
         self.body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         self.raw_headers = [*_HEADERS, (b"content-length", b"%d" % len(self.body))]
+
+
+def sequence_header(outcome: RevocationOutcome | None) -> dict[str, str]:
+    """Where it stands in the revocation log, for callers that wait for its effect; nothing if it wrote nothing."""
+    return {} if outcome is None or outcome.sequence is None else {SEQUENCE_HEADER: str(outcome.sequence)}

@@ -16,8 +16,8 @@ from starlette.types import Scope
 from authserver import telemetry
 from authserver.model.errors import InsufficientScope, InvalidToken, Refused, TemporarilyUnavailable
 from authserver.storage.interface import StorageUnavailable
+from authserver.web.answers import NO_STORE
 
-NO_STORE = {"Cache-Control": "no-store"}
 CLIENT_CLOSED_REQUEST = 499
 """Never sent: the caller has gone; it stands in the log and the metrics."""
 

@@ -29,8 +29,8 @@ from authserver.tokens.claims import AccessTokenClaims
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.validation import AccessTokens
 from authserver.web import cookies
+from authserver.web.answers import NO_STORE
 from authserver.web.current import NOBODY, bearer_token
-from authserver.web.errors import NO_STORE
 
 MAX_KEPT: Final = 10_000
 

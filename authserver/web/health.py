@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from authserver import telemetry
 from authserver.storage.interface import MaintenanceStore, StorageUnavailable
 from authserver.tokens.keyring import KeyRing
+from authserver.web.answers import NO_STORE
 
-NO_STORE = {"Cache-Control": "no-store"}
 CHECK_SECONDS = 2.0
 
 Check: TypeAlias = Callable[[], Awaitable[str | None]]

@@ -21,9 +21,9 @@ from authserver.oauth.scopes import audience, grant_scope
 from authserver.telemetry import TOKENS_ISSUED
 from authserver.tokens.issuer import TokenIssuer
 from authserver.web import cookies
+from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.csrf import refuse_other_sites
-from authserver.web.errors import NO_STORE
 from authserver.web.forms import read_json
 from authserver.web.session_view import session_view
 

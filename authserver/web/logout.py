@@ -10,9 +10,9 @@ from starlette.responses import Response
 from authserver.model.errors import NotAuthenticated
 from authserver.sessions.lifecycle import Sessions
 from authserver.web import cookies
+from authserver.web.answers import NO_STORE, sequence_header
 from authserver.web.caller import caller_of
 from authserver.web.current import CurrentSession, bearer_token
-from authserver.web.errors import NO_STORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ class LogoutEndpoint:
         else:
             caller = caller_of(request, f"user:{live.user_id}")
             outcome = await self.sessions.end(live.session, reason="logged out", caller=caller)
-            if outcome.sequence is not None:
-                response.headers["Revocation-Seq"] = str(outcome.sequence)
+            response.headers.update(sequence_header(outcome))
         if cookies.session_cookie(request) is not None:
             cookies.clear_session(response)
         return response

@@ -32,7 +32,7 @@ _SECURITY = [
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _CORS = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, X-Request-ID"),
+    (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, X-Request-ID, Revocation-Seq"),
 ]
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})

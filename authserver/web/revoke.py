@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from authserver.model.revocation import RevocationOutcome
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
 from authserver.oauth.revocation import TokenRevocation
+from authserver.web.answers import NO_STORE, sequence_header
 from authserver.web.caller import caller_of
-from authserver.web.errors import NO_STORE
 from authserver.web.forms import read_form
 
 
@@ -27,9 +26,4 @@ class RevokeEndpoint:
         outcome = await self.revocation.revoke(
             client, form.require("token"), form.get("token_type_hint"), caller_of(request)
         )
-        return Response(status_code=200, headers=NO_STORE | _position(outcome))
-
-
-def _position(outcome: RevocationOutcome | None) -> dict[str, str]:
-    """Where in the revocation log it stands, for callers that wait for its effect elsewhere."""
-    return {} if outcome is None or outcome.sequence is None else {"Revocation-Seq": str(outcome.sequence)}
+        return Response(status_code=200, headers=NO_STORE | sequence_header(outcome))

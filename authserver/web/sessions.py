@@ -17,9 +17,9 @@ from authserver.sessions.birth import LiveSession
 from authserver.sessions.lifecycle import Sessions
 from authserver.storage.interface import UserStore
 from authserver.web import cookies
+from authserver.web.answers import NO_STORE, sequence_header
 from authserver.web.caller import caller_of
 from authserver.web.current import CurrentSession
-from authserver.web.errors import NO_STORE
 from authserver.web.session_view import session_view
 
 MAX_PAGE: Final = 200
@@ -69,7 +69,7 @@ class SessionsEndpoint:
             live, reason="ended from another session", caller=caller_of(request, f"user:{live.user_id}")
         )
         body = {"sessions": outcome.sessions, "families": outcome.families}
-        return JSONResponse(body, headers=NO_STORE)
+        return JSONResponse(body, headers=NO_STORE | sequence_header(outcome))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ class SessionItemEndpoint:
         if not is_uuid(session_id):
             raise NotFound("there is no such session")
         caller = caller_of(request, f"user:{live.user_id}")
-        await self.sessions.end_one(live.user_id, session_id, reason=_reason(live, session_id), caller=caller)
-        response = Response(status_code=204, headers=NO_STORE)
+        reason = _reason(live, session_id)
+        outcome = await self.sessions.end_one(live.user_id, session_id, reason=reason, caller=caller)
+        response = Response(status_code=204, headers=NO_STORE | sequence_header(outcome))
         if session_id == live.session.id and live.via == "cookie":
             cookies.clear_session(response)
         return response

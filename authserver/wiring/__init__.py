@@ -26,6 +26,7 @@ from authserver.sessions.lifecycle import Sessions
 from authserver.sessions.policy import SessionPolicy
 from authserver.settings import Settings, SettingsError
 from authserver.storage.cached import AnnouncedClients, CachedClients
+from authserver.storage.channels import tell_changed
 from authserver.storage.interface import Bus, Cache, ClientStore, MaintenanceStore
 from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import (
@@ -51,9 +52,7 @@ from authserver.tokens.validation import AccessTokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.shared import cache_and_bus, redis_answers
 
-CONFIG_CHANNEL = "config"
-
-__all__ = ["CONFIG_CHANNEL", "MigrationDue", "build", "migrate", "redis_answers"]
+__all__ = ["MigrationDue", "build", "migrate", "redis_answers"]
 
 
 class MigrationDue(SettingsError):
@@ -110,7 +109,7 @@ def _announcer(client_cache: CachedClients, bus: Bus) -> Callable[[], Awaitable[
 
     async def announce() -> None:
         client_cache.invalidate()
-        await bus.publish(CONFIG_CHANNEL)
+        await tell_changed(bus)
 
     return announce
 
@@ -192,7 +191,7 @@ async def _assemble(
     revoker = Revoker(stores.revocations, ground.bus, ground.audit, now, tokens.rotation.withdraw, announce)
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
-    clients, grants = AnnouncedClients(stores.clients, announce), _grants(ground, tokens)
+    clients, grants = AnnouncedClients(stores.clients, announce, ground.bus), _grants(ground, tokens)
     return Services(
         issuer=settings.issuer,
         access_token_ttl=settings.access_token_ttl,
@@ -217,7 +216,7 @@ async def _assemble(
         refresh_handles=tokens.refresh_handles,
         device_cookies=tokens.device_cookies,
         passwords=passwords,
-        directory=Directory(stores.users, passwords, ground.audit, now),
+        directory=Directory(stores.users, passwords, ground.audit, ground.bus, now),
         throttle=throttle,
         login=_login(ground, tokens, sessions, passwords, throttle),
         sessions=sessions,
@@ -279,6 +278,7 @@ def _grants(ground: _Ground, tokens: _Tokens) -> Mapping[str, Grant]:
             settings.issuer,
             settings.refresh_idle_ttl,
             settings.refresh_grace,
+            ground.bus,
             ground.now,
         ),
     )

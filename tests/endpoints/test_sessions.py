@@ -184,7 +184,9 @@ async def test_ending_one_ends_its_tokens_at_once(site: Site) -> None:
     phone = await site.log_in(user, app)
     await browser.log_in(user.username, app)
     victim = next(s for s in (await browser.get("/sessions")).json()["sessions"] if not s["current"])
-    assert (await browser.delete(f"/sessions/{victim['session_id']}")).status_code == 204
+    ended = await browser.delete(f"/sessions/{victim['session_id']}")
+    assert ended.status_code == 204
+    assert int(ended.headers["revocation-seq"]) > 0
     assert not await site.active(phone.tokens["access_token"])
     refused = await site.refresh(phone)
     assert (refused.json()["error"], refused.json()["error_reason"]) == ("invalid_grant", "session_ended")
@@ -230,6 +232,7 @@ async def test_ending_all_others_leaves_this_one(site: Site) -> None:
     await browser.log_in(user.username, app)
     response = await browser.delete("/sessions?except=current")
     assert response.json()["sessions"] == 3
+    assert int(response.headers["revocation-seq"]) > 0
     assert [await site.active(other.tokens["access_token"]) for other in others] == [False] * 3
     assert await site.active(stranger.tokens["access_token"])
     assert (await browser.get("/session")).status_code == 200

@@ -11,6 +11,7 @@ import pytest
 from authserver.model.client import Client
 from authserver.storage.cached import AnnouncedClients, CachedClients
 from authserver.storage.interface import ClientStore
+from authserver.storage.local import LocalBus
 
 
 @dataclass
@@ -145,7 +146,7 @@ async def test_each_change_that_was_made_is_announced(outcome: bool, told: int) 
         nonlocal count
         count += 1
 
-    clients = AnnouncedClients(cast("ClientStore", Answering(outcome)), changed)
+    clients = AnnouncedClients(cast("ClientStore", Answering(outcome)), changed, LocalBus())
     client, event = Client(id="app", name="App", auth_method="none"), cast("Any", None)
     assert await clients.update(client, event=event) is outcome
     assert await clients.set_enabled("app", False, at=0, event=event) is outcome

@@ -16,7 +16,8 @@ from authserver.model.time import Duration
 from authserver.oauth.errors import InvalidGrant, RefreshRefusal
 from authserver.oauth.form import Form
 from authserver.oauth.scopes import narrow, narrow_resources, resources_of
-from authserver.storage.interface import AuditStore, FamilyStore, Rotation, RotationRefused
+from authserver.storage.channels import tell_revoked
+from authserver.storage.interface import AuditStore, Bus, FamilyStore, Rotation, RotationRefused
 from authserver.telemetry import REFRESHES
 from authserver.tokens.handles import MalformedHandle, NewHandle, RefreshHandle, RefreshHandles
 
@@ -48,6 +49,7 @@ class RefreshTokenGrant:
     """How far a use moves the idle end."""
     grace: Duration
     """How long the immediate parent may come again, after a lost answer."""
+    bus: Bus
     now: Clock
     grant_type: str = "refresh_token"
 
@@ -125,6 +127,8 @@ class RefreshTokenGrant:
         self, refused: RotationRefused, client: Client, handle: RefreshHandle, caller: Caller
     ) -> InvalidGrant:
         REFRESHES.inc(refused.reason)
+        if refused.reason == "reused":
+            await tell_revoked(self.bus)
         if refused.reason != "unknown":
             return InvalidGrant(WHY[refused.reason], reason=refused.reason, detail=f"family {handle.family_id}")
         family = await self.families.get(handle.family_id)

@@ -20,7 +20,8 @@ from authserver.revocation.targets import RevocationRequest, parse_request
 from authserver.storage.interface import AuditFilter, AuditStore
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.query import PAGING, Query, page_body
-from authserver.web.admin.render import answer, sequence_header
+from authserver.web.admin.render import answer
+from authserver.web.answers import sequence_header
 from authserver.web.forms import read_json
 
 LISTING = "revocations"

@@ -17,7 +17,8 @@ from authserver.revocation.revoker import Revoker
 from authserver.storage.interface import SessionFilter, SessionStore
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.query import PAGING, Query, page_body
-from authserver.web.admin.render import answer, sequence_header
+from authserver.web.admin.render import answer
+from authserver.web.answers import sequence_header
 
 LISTING = "sessions"
 

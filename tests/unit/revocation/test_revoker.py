@@ -15,7 +15,8 @@ from authserver.model.errors import NotFound
 from authserver.model.page import PageRequest
 from authserver.model.revocation import RevocationTarget
 from authserver.model.time import MINUTE
-from authserver.revocation.revoker import CHANNEL, EVENT_OF, Revoker
+from authserver.revocation.revoker import EVENT_OF, Revoker
+from authserver.storage.channels import REVOCATIONS
 from authserver.storage.interface import AuditFilter
 from authserver.storage.local import LocalBus
 from tests.conftest import Stores
@@ -74,12 +75,12 @@ async def test_a_revocation_is_recorded_under_its_author_and_told(scene: Scene) 
     outcome = await scene.revoker.revoke(RevocationTarget(kind="user", value=USER), reason="left", caller=ADMIN)
     assert outcome.changed
     assert await scene.events() == [("user.revoked", "client:boss", "left")]
-    assert scene.heard == [CHANNEL]
+    assert scene.heard == [REVOCATIONS]
 
 
 async def test_copies_of_clients_and_keys_are_thrown_away_before_the_others_are_told(scene: Scene) -> None:
     await scene.revoker.revoke(RevocationTarget(kind="all"), reason="", caller=ADMIN)
-    assert scene.heard == ["changed", CHANNEL]
+    assert scene.heard == ["changed", REVOCATIONS]
 
 
 async def test_what_changed_nothing_is_neither_recorded_nor_told(scene: Scene) -> None:
@@ -88,7 +89,7 @@ async def test_what_changed_nothing_is_neither_recorded_nor_told(scene: Scene) -
     second = await scene.revoker.revoke(target, reason="two", caller=ADMIN)
     assert (first.changed, second.changed, second.sequence) == (True, False, None)
     assert await scene.events() == [("token.revoked", "client:boss", "one")]
-    assert scene.heard == [CHANNEL]
+    assert scene.heard == [REVOCATIONS]
 
 
 @pytest.mark.parametrize("kind", ["family", "session", "user", "client", "kid"])
@@ -112,7 +113,7 @@ async def test_a_preview_changes_nothing(scene: Scene) -> None:
 async def test_the_key_that_signs_is_left_to_the_rotation(scene: Scene) -> None:
     outcome = await scene.revoker.revoke(RevocationTarget(kind="kid", value="k-active"), reason="", caller=ADMIN)
     assert outcome.changed
-    assert scene.heard == ["changed", CHANNEL]
+    assert scene.heard == ["changed", REVOCATIONS]
 
 
 async def test_each_value_is_found_again_in_the_log(scene: Scene) -> None:

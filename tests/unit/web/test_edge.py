@@ -90,6 +90,11 @@ async def test_over_https_browsers_are_told_to_stay_there() -> None:
         assert "max-age" in (await http.get("/echo")).headers["strict-transport-security"]
 
 
+async def test_scripts_of_other_origins_may_read_the_position_of_a_revocation(http: httpx.AsyncClient) -> None:
+    exposed = (await http.get("/open")).headers["access-control-expose-headers"]
+    assert "Revocation-Seq" in exposed.split(", ")
+
+
 async def test_request_ids_differ_and_reach_the_audit_log(http: httpx.AsyncClient) -> None:
     answers = [await http.get("/who") for _ in range(3)]
     assert len({a.headers["x-request-id"] for a in answers}) == 3
