@@ -1,6 +1,7 @@
 """Every option once: type, unit, default, help.
 
-Environment `AUTHSERVER_NAME` > `authserver.toml` (or the file AUTHSERVER_CONFIG names) > default.
+Environment `AUTHSERVER_NAME` > `authserver.toml` (or the file AUTHSERVER_CONFIG names) > default. The file may also
+hold the tables that `authserver apply` reads; they mean nothing here.
 A name that is not here is refused, because a misspelt option is an option that silently does not hold.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -17,41 +19,23 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
+from authserver.administration.declarations import TABLES
+from authserver.model.duration import parse_duration, show_duration
 from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration
 
 PREFIX = "AUTHSERVER_"
 CONFIG_VARIABLE = "AUTHSERVER_CONFIG"
 DEFAULT_CONFIG = "authserver.toml"
 
-_UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-
 
 class SettingsError(Exception):
     """The settings are not usable; the text says which and why, for the person who set them."""
-
-
-def parse_duration(value: object) -> Duration:
-    """Milliseconds from "10s", "5m", "1h", "14d", "500ms" or a number of seconds; raises ValueError."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return round(value * SECOND)
-    match = re.fullmatch(r"(\d+)(ms|s|m|h|d)?", str(value).strip())
-    if match is None:
-        raise ValueError('a duration is a number of seconds, or one with a unit: "10s", "5m", "1h", "14d"')
-    return int(match[1]) * _UNITS[match[2] or "s"]
-
-
-def show_duration(value: Duration) -> str:
-    """The shortest form that `parse_duration` reads back: 300000 -> "5m"."""
-    for unit in ("d", "h", "m", "s"):
-        if value and value % _UNITS[unit] == 0:
-            return f"{value // _UNITS[unit]}{unit}"
-    return f"{value}ms"
 
 
 def _split(value: object) -> object:
@@ -163,7 +147,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = config_file()
-        file = (TomlConfigSettingsSource(settings_cls, path),) if path else ()
+        file = (InitSettingsSource(settings_cls, _settings_in(path)),) if path else ()
         return (init_settings, env_settings, *file)
 
     @field_validator("log_level", mode="before")
@@ -253,6 +237,12 @@ def config_file() -> Path | None:
     return None
 
 
+def _settings_in(path: Path) -> dict[str, Any]:
+    """What the file says apart from declarations; raises OSError, UnicodeDecodeError, TOMLDecodeError."""
+    document = tomllib.loads(path.read_text("utf-8"))
+    return {name: value for name, value in document.items() if name not in TABLES}
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Settings from overrides (None is left out), environment and file; raises SettingsError, one line per fault."""
     _refuse_unknown_variables()
@@ -279,7 +269,7 @@ def _unknown(name: str, known: list[str]) -> str:
 def _explain(error: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in error["loc"]) or "settings"
     if error["type"] == "extra_forbidden":
-        return _unknown(name, sorted(Settings.model_fields))
+        return _unknown(name, sorted([*Settings.model_fields, *TABLES]))
     message = str(error["msg"]).removeprefix("Value error, ")
     bound = error.get("ctx", {}).get("ge", error.get("ctx", {}).get("le"))
     if name in durations() and bound is not None:

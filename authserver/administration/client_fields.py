@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from authserver.administration.fields import Reader, nullable, one_of, seconds, several
@@ -102,6 +103,13 @@ def client_readers(grant_types: Collection[str], longest_token: Duration) -> dic
         "refresh_rotation": one_of("always", "never"),
         "access_token_ttl": nullable(seconds(1, longest_token // SECOND)),
     }
+
+
+def with_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a new client; what it may do where nothing is said follows from how it authenticates."""
+    method = fields.get("auth_method", "client_secret_basic")
+    grants = ("refresh_token",) if method == "none" else ("client_credentials",)
+    return {"auth_method": method, "grant_types": grants, **fields}
 
 
 def check_client(client: Client) -> None:

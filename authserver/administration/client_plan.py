@@ -8,25 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
 
+from authserver.administration.clients import difference
 from authserver.administration.declarations import BadDeclarations, ClientRules, Declarations, Fault
+from authserver.administration.views import client_body
 from authserver.model.client import Client, ClientSecret
-
-FIELDS: Final = (
-    "name",
-    "auth_method",
-    "grant_types",
-    "scopes",
-    "resources",
-    "audiences",
-    "redirect_uris",
-    "first_party",
-    "refresh_rotation",
-    "access_token_ttl",
-    "enabled",
-)
-"""What is declared and compared, in the order in which it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +22,9 @@ class Change:
     after: Client
 
     @property
-    def fields(self) -> dict[str, tuple[object, object]]:
-        """Name -> (from, to) of what differs."""
-        pairs = {name: (getattr(self.before, name), getattr(self.after, name)) for name in FIELDS}
-        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    def fields(self) -> dict[str, dict[str, object]]:
+        """What differs, "from" and "to", in the names and shapes of the admin API."""
+        return difference(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +46,8 @@ class Plan:
 
 def make_plan(declared: Declarations, stored: Iterable[Client], rules: ClientRules, *, prune: bool) -> Plan:
     """Raises BadDeclarations for a change that no client can make, and for the loss of the last administrator."""
+    if prune and not declared.clients:
+        raise BadDeclarations([Fault("clients", "none is declared, and pruning would remove every client")])
     before = {client.id: client for client in stored}
     changes = [_change(client, before[client.id], declared) for client in declared.clients if client.id in before]
     new = tuple(client for client in declared.clients if client.id not in before)
@@ -80,15 +67,28 @@ def make_plan(declared: Declarations, stored: Iterable[Client], rules: ClientRul
     )
 
 
+def declared_fields(client: Client) -> dict[str, object]:
+    """The client as it can be declared, in the names and shapes of the admin API."""
+    past = ("revocation_version", "created_at", "updated_at", "secrets")
+    return {name: value for name, value in client_body(client).items() if name not in past}
+
+
 def is_as_planned(before: Client, now: Client | None) -> bool:
     """Whether a client is still what the plan was made for. Its secrets may change meanwhile: no plan touches them."""
     return now is not None and replace(now, secrets=()) == replace(before, secrets=())
 
 
 def _change(wanted: Client, before: Client, declared: Declarations) -> Change:
-    fields: dict[str, Any] = {name: getattr(wanted, name) for name in FIELDS}
-    enabled = wanted.enabled if wanted.id in declared.switched else before.enabled
-    return Change(before, replace(before, **{**fields, "enabled": enabled}))
+    """What is not declared stays: its past, its secrets and, where the file is silent, whether it is enabled."""
+    after = replace(
+        wanted,
+        enabled=wanted.enabled if wanted.id in declared.switched else before.enabled,
+        version=before.version,
+        created_at=before.created_at,
+        updated_at=before.updated_at,
+        secrets=before.secrets,
+    )
+    return Change(before, after)
 
 
 def _refuse_impossible(changes: list[Change], administers: Callable[[Client], bool], *, locked_out: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from authserver.administration.client_fields import check_client, client_id, is_client_id, new_secret
+from authserver.administration.client_fields import check_client, client_id, is_client_id, new_secret, with_defaults
 from authserver.administration.fields import Reader, read_fields, required
 from authserver.administration.last_admin import LastAdmin
 from authserver.administration.views import client_body
@@ -194,11 +194,9 @@ class ClientDirectory:
             _found(await self.clients.remove(named, at=self.now(), event=event), named)
 
     def _new(self, body: Mapping[str, object]) -> Client:
-        fields: dict[str, Any] = read_fields(body, {"client_id": client_id, **self.readers})
+        fields = with_defaults(read_fields(body, {"client_id": client_id, **self.readers}))
         required(fields, "name")
         named = fields.pop("client_id", None) or f"client-{secrets.token_hex(8)}"
-        public = fields.setdefault("auth_method", "client_secret_basic") == "none"
-        fields.setdefault("grant_types", ("refresh_token",) if public else ("client_credentials",))
         now = self.now()
         client = Client(id=named, created_at=now, updated_at=now, **fields)
         check_client(client)

@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from authserver.administration.client_fields import check_client, client_id, resource, scope
+from authserver.administration.client_fields import check_client, client_id, resource, scope, with_defaults
 from authserver.administration.fields import Reader
 from authserver.model.client import Client
-from authserver.model.inputs import InvalidField, text
+from authserver.model.duration import parse_duration
+from authserver.model.inputs import InvalidField, text, truth
+from authserver.model.time import SECOND
 
 TABLES: Final = ("clients", "scopes", "resources")
 """Names at the top of a file that are declarations; the others in `authserver.toml` are settings."""
@@ -33,8 +35,8 @@ LONGEST_REMARK = 500
 class ClientRules:
     """What depends on the server in the rules for clients."""
 
-    fields: Mapping[str, Reader]
-    """Every field that may be set, `enabled` included."""
+    readers: Mapping[str, Reader]
+    """Those of the client directory."""
     can_administer: Callable[[Client], bool]
 
 
@@ -128,7 +130,7 @@ class _Reading:
             return None
         if "enabled" in fields:
             self.switched.add(named)
-        client = Client(id=named, **{"name": named, **_defaults(fields), **fields})
+        client = Client(id=named, **{"name": named, **with_defaults(fields)})
         self._try(where, check_client, client)
         return client
 
@@ -145,7 +147,7 @@ class _Reading:
         return named
 
     def _fields(self, where: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-        readers = self.rules.fields
+        readers = {**self.rules.readers, "enabled": truth, "access_token_ttl": self._lifetime}
         for name, value in table.items():
             if name == "id":
                 continue
@@ -156,6 +158,17 @@ class _Reading:
             read = self._try(where, readers[name], name, value)
             if len(self.faults) == before:
                 yield name, read
+
+    def _lifetime(self, field: str, value: object) -> object:
+        """Whole seconds as in the admin API, or with a unit as in the settings, which may stand in the same file."""
+        if isinstance(value, str):
+            try:
+                value, rest = divmod(parse_duration(value), SECOND)
+            except ValueError:
+                rest = SECOND
+            if rest:
+                raise InvalidField(field, 'must be whole seconds, or have a unit: "90s", "5m", "1h"')
+        return self.rules.readers[field](field, value)
 
     def _check_words(self, where: str, fields: Mapping[str, Any]) -> None:
         for name, table in DECLARED_IN.items():
@@ -179,9 +192,3 @@ class _Reading:
 def _remark(field: str, value: object) -> str:
     """For the people who read the file; it may be empty."""
     return text(field, value, longest=LONGEST_REMARK, shortest=0)
-
-
-def _defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    method = fields.get("auth_method", "client_secret_basic")
-    grants = ("refresh_token",) if method == "none" else ("client_credentials",)
-    return {"auth_method": method, "grant_types": grants}

@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from authserver.settings import Settings, durations, show_duration
+from authserver.model.duration import show_duration
+from authserver.settings import Settings, durations
 
 DEFAULTS_IN_WORDS = {"password_threads": "cores - 1, at least 1"}
 

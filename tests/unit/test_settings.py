@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from authserver.settings import Settings, SettingsError, load_settings, mask_url, parse_duration, show_duration
+from authserver.model.duration import parse_duration, show_duration
+from authserver.settings import Settings, SettingsError, load_settings, mask_url
 
 
 @pytest.fixture(autouse=True)
@@ -170,3 +171,18 @@ def test_a_url_is_shown_without_its_password() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_declarations_may_stand_in_the_file_and_mean_nothing_here(tmp_path: Path) -> None:
+    (tmp_path / "authserver.toml").write_text('port = 9004\n[scopes]\nread = ""\n[resources]\n[[clients]]\nid = "a"\n')
+    assert load_settings().port == 9004
+
+
+def test_a_misspelt_declaration_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "authserver.toml").write_text('[[client]]\nid = "a"\n')
+    assert refusal() == "client: there is no such setting; did you mean clients?"
+
+
+def test_declarations_are_no_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHSERVER_CLIENTS", "[]")
+    assert refusal().startswith("AUTHSERVER_CLIENTS: there is no such setting")
