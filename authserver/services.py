@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from authserver.accounts.passwords import Passwords
     from authserver.accounts.throttle import LoginThrottle
     from authserver.administration.clients import ClientDirectory
+    from authserver.administration.keys import KeyDirectory
     from authserver.audit.log import AuditLog
     from authserver.clock import SteadyClock
     from authserver.oauth.client_auth import ClientAuthenticator
@@ -117,6 +118,7 @@ class Services:
     introspector: Introspector
     token_revocation: TokenRevocation
     revoker: Revoker
+    key_directory: KeyDirectory
     purge: PurgeJob
 
     async def close(self) -> None:

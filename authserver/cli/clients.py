@@ -184,7 +184,7 @@ def rotate_secret(
 
     async def work(services: Services) -> dict[str, object]:
         from authserver.administration.views import secret_body
-        from authserver.settings import parse_duration
+        from authserver.model.duration import parse_duration
 
         try:
             overlap = None if retire_after == "never" else parse_duration(retire_after)
@@ -211,7 +211,7 @@ def enable_client(client_id: str, as_json: JsonFlag = False) -> None:
 @app.command("remove")
 def remove_client(client_id: str, even_last: EvenLast = False, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
     """Delete a client with everything it was issued. Its tokens are refused from now on."""
-    confirm(f"Remove client {client_id} with everything it was issued?", yes=yes)
+    confirm(f"this removes client {client_id} with everything it was issued", yes=yes)
 
     async def work(services: Services) -> None:
         await services.client_directory.remove(client_id, caller=operator(), keep_last=not even_last)

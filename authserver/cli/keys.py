@@ -24,7 +24,7 @@ def list_keys(as_json: JsonFlag = False) -> None:
     """List the signing keys: announced, active, retired, revoked."""
 
     async def work(services: Services) -> list[dict[str, object]]:
-        return [_shown(key) for key in await services.key_store.all()]
+        return [_shown(key) for key in await services.key_directory.all()]
 
     rows = run(work)
     if as_json:
@@ -47,11 +47,13 @@ def rotate_keys(
     if revoke and not now:
         fail("--revoke goes with --now: the old key cannot be withdrawn before another one signs")
     if revoke:
-        confirm("Every access token signed with the present key will be refused. Go on?", yes=yes)
+        confirm("this withdraws the present key: every access token that it signed is refused", yes=yes)
 
     async def work(services: Services) -> dict[str, object]:
-        key = await services.rotation.rotate(now=now, revoke=revoke, caller=operator(), reason=reason)
-        await services.bus.publish("config")
+        if revoke:
+            key, _ = await services.key_directory.replace(caller=operator(), reason=reason)
+        else:
+            key = await services.key_directory.rotate(now=now, caller=operator(), reason=reason)
         return _shown(key)
 
     key = run(work)
@@ -67,19 +69,10 @@ def rotate_keys(
 def retire_key(kid: str, reason: Reason = "", as_json: JsonFlag = False) -> None:
     """Stop signing with the active key. Another takes over at once; this one stays published until its tokens end."""
 
-    async def work(services: Services) -> SigningKey | None:
-        known = {key.kid: key for key in await services.key_store.all()}
-        if kid not in known or known[kid].state != "active":
-            return known.get(kid)
-        await services.rotation.rotate(now=True, revoke=False, caller=operator(), reason=reason)
-        await services.bus.publish("config")
-        return next((key for key in await services.key_store.all() if key.kid == kid), None)
+    async def work(services: Services) -> SigningKey:
+        return await services.key_directory.retire(kid, caller=operator(), reason=reason)
 
     key = run(work)
-    if key is None:
-        fail(f"there is no key {kid}", 1)
-    if key.state == "announced":
-        fail(f"key {kid} has not signed yet; only the active key can be retired", 1)
     if as_json:
         print_json(_shown(key))
     else:

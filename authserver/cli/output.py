@@ -92,11 +92,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if the person says so; in a script without `--yes` refuse instead of waiting."""
+def confirm(effect: str, *, yes: bool) -> None:
+    """Say what is about to happen and go on only if the person agrees; in a script without `--yes` refuse."""
     if yes:
         return
     if not sys.stdin.isatty():
-        fail(f"{question} Add --yes to do it without being asked.")
-    if not typer.confirm(printable(question), err=True):
+        fail(f"{effect}; add --yes to do it")
+    if not typer.confirm(printable(f"{effect[:1].upper()}{effect[1:]}. Go on?"), err=True):
         fail("nothing was changed", NO)

@@ -19,6 +19,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Take back t
 
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would end and change nothing.")]
+OPTIONS = {"jti": "JTI", "expires_at": "--expires-at"}
+"""What the fields of POST /admin/revocations are called on the command line."""
+
 FindTarget = Callable[["Services"], Awaitable[RevocationTarget]]
 
 
@@ -58,7 +61,8 @@ def revoke_jti(
 
         body: dict[str, object] = {"jti": jti} if expires_at is None else {"jti": jti, "expires_at": expires_at}
         request = parse_request(body, now=services.now(), longest_token=services.access_token_ttl)
-        assert request.target is not None
+        if request.target is None:
+            fail("JTI is missing")
         return request.target
 
     _revoke(target, f"token {jti}", reason, dry_run, as_json)
@@ -127,10 +131,10 @@ def _revoke(find: FindTarget, what: str, reason: str, dry_run: bool, as_json: bo
         preview = await services.revoker.preview(target)
         if dry_run:
             return target, preview
-        confirm(f"This ends {what}: {_extent(preview)}. Go on?", yes=not ask)
+        confirm(f"this ends {what}: {_extent(preview)}", yes=not ask)
         return target, await services.revoker.revoke(target, reason=reason, caller=operator())
 
-    target, outcome = run(work)
+    target, outcome = run(work, OPTIONS)
     if as_json:
         print_json(_document(target, outcome, dry_run))
     elif dry_run:

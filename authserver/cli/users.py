@@ -109,7 +109,7 @@ def set_password(
 @app.command("remove")
 def remove_user(user: UserName, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
     """Delete a user with every session and token. The user id is never used again."""
-    confirm(f"Remove user {user} for good?", yes=yes)
+    confirm(f"this removes user {user} for good", yes=yes)
 
     async def work(services: Services) -> User:
         found = await find_user(services, user)

@@ -129,18 +129,14 @@ class KeyRotation:
     def _announcement_due(self, active: SigningKey) -> Instant:
         return self._succession_due(active) - self.policy.announce_before
 
-    async def rotate(self, *, now: bool = False, revoke: bool = False, caller: Caller, reason: str = "") -> SigningKey:
+    async def rotate(self, *, now: bool = False, caller: Caller, reason: str = "") -> SigningKey:
         """Begin a rotation by hand; returns the key that signs, or (without `now`) will sign.
 
         now: the next key signs at once, and the one before stays published for its tokens. Resource servers
         whose copy of the key set is old refuse its tokens until they fetch it again.
-        revoke: an emergency. A key made this moment signs at once; the one before, and one that was already
-        announced, are withdrawn, and every token they signed is refused.
         Raises Conflict when another instance did the same thing first.
         """
         await self.ring.load()
-        if revoke:
-            return await self._replace(caller, reason)
         announced = self.ring.snapshot.in_state("announced")
         if announced is None:
             announced = await self._announce(self.now() + self.policy.announce_before, caller, reason)
@@ -149,17 +145,17 @@ class KeyRotation:
         return await self._activate_at_once(announced, caller, reason)
 
     async def withdraw(self, kid: str, *, caller: Caller, reason: str = "") -> bool:
-        """As `rotate(revoke=True)`, if `kid` is the key that signs; False, with nothing changed, if another one does
-        by then. So two people who withdraw the same key at once withdraw one key."""
+        """An emergency: a key made this moment signs instead of `kid`; that one, and one that was already announced,
+        are revoked, and every token they signed is refused. Asked by `Revoker.revoke`, which tells everybody.
+
+        False, with nothing changed, if another key signs by then: two people who withdraw the same key at
+        once withdraw one key.
+        """
         await self.ring.load()
         active = self.ring.snapshot.in_state("active")
         if active is None or active.kid != kid:
             return False
-        try:
-            await self._replace(caller, reason)
-        except Conflict:
-            return False
-        return True
+        return await self._replace(kid, caller, reason)
 
     async def _announce(self, active_at: Instant, caller: Caller, reason: str) -> SigningKey:
         key = replace(await self._make(), active_at=active_at)
@@ -184,18 +180,16 @@ class KeyRotation:
         remove_at = at + self.policy.published_after_retirement
         return await self.store.activate(key.kid, instead_of=instead_of, at=at, remove_at=remove_at, event=event)
 
-    async def _replace(self, caller: Caller, reason: str) -> SigningKey:
-        active = self.ring.snapshot.in_state("active")
-        instead_of = active.kid if active else None
+    async def _replace(self, kid: str, caller: Caller, reason: str) -> bool:
         key = _signing_now(await self._make(), self.now())
         event = AuditLog(self.now).event(
-            EventType.KEY_REVOKED, caller, kid=instead_of, replaced_by=key.kid, reason=reason or None
+            EventType.KEY_REVOKED, caller, kid=kid, replaced_by=key.kid, reason=reason or None
         )
         done = await self.store.replace_now(
-            key, instead_of=instead_of, at=key.created_at, reason=reason or "revoked", event=event
+            key, instead_of=kid, at=key.created_at, reason=reason or "revoked", event=event
         )
         await self.ring.load()
-        return self._stored(key.kid, done)
+        return done
 
     def _stored(self, kid: str, done: bool) -> SigningKey:
         key = next((key for key in self.ring.snapshot.keys if key.kid == kid), None)

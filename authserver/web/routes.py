@@ -111,10 +111,9 @@ def _admin_clients(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
 
 
 def _admin_keys(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
-    rotate = admin.AdminRotateEndpoint(guard, s.key_store, s.rotation.rotate, s.revoker, s.bus)
     return (
-        rule("/admin/keys", get=admin.AdminKeysEndpoint(guard, s.key_store).get),
-        rule("/admin/keys/rotate", post=rotate.post),
+        rule("/admin/keys", get=admin.AdminKeysEndpoint(guard, s.key_directory).get),
+        rule("/admin/keys/rotate", post=admin.AdminRotateEndpoint(guard, s.key_directory).post),
     )
 
 

@@ -13,6 +13,7 @@ from authserver.accounts.passwords import Passwords
 from authserver.accounts.throttle import LoginThrottle
 from authserver.administration.client_fields import client_readers
 from authserver.administration.clients import ClientDirectory
+from authserver.administration.keys import KeyDirectory
 from authserver.administration.last_admin import LastAdmin
 from authserver.audit.log import AuditLog
 from authserver.clock import SteadyClock
@@ -226,6 +227,7 @@ async def _assemble(
         introspector=Introspector(tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now),
         token_revocation=TokenRevocation(tokens.access, stores.families, tokens.refresh_handles, revoker),
         revoker=revoker,
+        key_directory=KeyDirectory(stores.keys, tokens.rotation.rotate, revoker, announce),
         purge=PurgeJob(stores.maintenance, housekeeping(settings), now),
     )
 

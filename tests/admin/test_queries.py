@@ -8,7 +8,7 @@ from authserver.web.admin.query import cursor
 from tests.site import Site
 
 SOMEBODY = "01890000-0000-7000-8000-000000000000"
-LISTS = ("/admin/users", "/admin/clients", "/admin/sessions", "/admin/revocations", "/admin/audit")
+LISTS = ("/admin/users", "/admin/clients", "/admin/sessions", "/admin/revocations", "/admin/audit", "/admin/keys")
 BAD_FOR_ALL = [
     ("limit=0", "limit"),
     ("limit=201", "limit"),
@@ -53,7 +53,7 @@ BAD_FOR_ONE = [
     ("/admin/audit", "until=-5", "until"),
     ("/admin/audit", "session_id=x", "session_id"),
     ("/admin/audit", "actor=%00", "actor"),
-    ("/admin/keys", "limit=5", "limit"),
+    ("/admin/keys", "state=active", "state"),
 ]
 
 
@@ -67,8 +67,15 @@ async def test_a_bad_parameter_is_refused_by_name(site: Site, admin: dict[str, s
         assert response.json()["field"] == field, query
 
 
-async def test_the_list_of_keys_takes_no_parameters(site: Site, admin: dict[str, str]) -> None:
-    assert (await site.http.get("/admin/keys?limit=5", headers=admin)).status_code == 400
+async def test_a_parameter_where_there_are_none_is_refused_in_a_whole_sentence(
+    site: Site, admin: dict[str, str]
+) -> None:
+    (key,) = (await site.http.get("/admin/keys?limit=2", headers=admin)).json()["items"]
+    assert key["state"] == "active"
+    for path, known in (("/admin/keys", "; known are: cursor, limit"), ("/admin/revocations", "; known are: dry_run")):
+        method = "GET" if path == "/admin/keys" else "POST"
+        response = await site.http.request(method, f"{path}?kid=1", headers=admin)
+        assert response.json()["error_description"] == f"kid is not a parameter here{known}"
 
 
 async def test_pages_cover_a_list_once_and_in_order_while_it_grows(site: Site, admin: dict[str, str]) -> None:

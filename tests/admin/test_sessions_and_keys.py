@@ -94,6 +94,17 @@ async def test_keys_are_listed_without_their_private_part(site: Site, admin: dic
     assert "private" not in response.text
 
 
+async def test_keys_come_in_pages_oldest_first(site: Site, admin: dict[str, str]) -> None:
+    for body in ({"now": True}, {}):
+        await site.http.post("/admin/keys/rotate", json=body, headers=admin)
+    whole = (await site.http.get("/admin/keys", headers=admin)).json()
+    assert [key["state"] for key in whole["items"]] == ["retired", "active", "announced"]
+    assert whole["next_cursor"] is None
+    first = (await site.http.get("/admin/keys?limit=2", headers=admin)).json()
+    rest = (await site.http.get(f"/admin/keys?limit=2&cursor={first['next_cursor']}", headers=admin)).json()
+    assert (first["items"] + rest["items"], rest["next_cursor"]) == (whole["items"], None)
+
+
 async def test_a_rotation_announces_the_next_key(site: Site, admin: dict[str, str]) -> None:
     old = next(iter(await states(site, admin)))
     response = await site.http.post("/admin/keys/rotate", headers=admin)

@@ -471,7 +471,7 @@ async def test_after_a_rotation_tokens_of_the_old_key_are_good_until_they_expire
 async def test_after_a_withdrawal_tokens_of_the_old_key_are_refused_even_by_an_instance_that_has_not_heard(
     server: Server,
 ) -> None:
-    await server.rotation.rotate(revoke=True, caller=SYSTEM)
+    await server.rotation.withdraw(server.rotation.ring.signing.kid, caller=SYSTEM)
     assert server.tokens.verify(server.token)  # this instance's ring is behind
     assert "revoked" in await server.refuses(server.token)
     await server.tokens._ring.load()

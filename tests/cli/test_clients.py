@@ -104,3 +104,24 @@ def test_removing_needs_a_yes_and_an_existing_client(cli: Desk) -> None:
     assert cli.json("clients", "remove", "robot", "--yes") == {"client_id": "robot", "removed": True}
     assert cli.try_("clients", "remove", "robot", "--yes").status == 1
     assert cli.try_("clients", "show", "robot").status == 1
+
+
+def test_the_last_client_that_can_administer_is_kept_unless_one_insists(cli: Desk) -> None:
+    cli("clients", "add", "ops", "--scope", "admin")
+    for command in (("disable", "ops"), ("remove", "ops", "--yes"), ("update", "ops", "--scope", "admin:read")):
+        refused = cli.try_("clients", *command)
+        assert (refused.status, "last client that can administer" in refused.err) == (1, True)
+    assert cli.json("clients", "show", "ops")["enabled"] is True
+    assert cli.json("clients", "disable", "ops", "--even-last")["enabled"] is False
+    cli("clients", "enable", "ops")
+    cli("clients", "remove", "ops", "--even-last", "--yes")
+    assert cli.json("clients", "list") == []
+
+
+def test_a_client_keeps_at_most_ten_secrets_that_do_not_end(cli: Desk) -> None:
+    cli("clients", "add", "robot")
+    for _ in range(9):
+        cli("clients", "rotate-secret", "robot", "--retire-after", "never")
+    refused = cli.try_("clients", "rotate-secret", "robot", "--retire-after", "never")
+    assert (refused.status, "10 secrets" in refused.err) == (1, True)
+    cli("clients", "rotate-secret", "robot")

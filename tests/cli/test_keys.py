@@ -39,7 +39,9 @@ def test_an_emergency_withdraws_the_old_key_and_refuses_what_it_signed(cli: Desk
     cli.program("robot")
     cli.start_once()
     token = cli("token", "issue", "robot").out
-    assert cli.try_("keys", "rotate", "--now", "--revoke").status == 2, "not without --yes"
+    unasked = cli.try_("keys", "rotate", "--now", "--revoke")
+    assert (unasked.status, unasked.err.endswith("; add --yes to do it\n")) == (2, True)
+    assert "?" not in unasked.err, "nobody is asked"
     assert cli.try_("keys", "rotate", "--revoke", "--yes").status == 2, "not without --now"
     cli("keys", "rotate", "--now", "--revoke", "--yes", "--reason", "stolen backup")
     assert states(cli) == ["active", "revoked"]

@@ -29,7 +29,8 @@ class Query:
         self._values: dict[str, str] = {}
         for name, value in request.query_params.multi_items():
             if name not in allowed:
-                raise InvalidField(_shown(name), f"is not a parameter here; known are: {', '.join(sorted(allowed))}")
+                known_are = f"; known are: {', '.join(sorted(allowed))}" if allowed else ""
+                raise InvalidField(_shown(name), f"is not a parameter here{known_are}")
             if name in self._values:
                 raise InvalidField(name, "is given twice")
             self._values[name] = value

@@ -1,0 +1,85 @@
+"""The signing keys in an operator's hands: list, rotate, retire, and replace one in an emergency."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from authserver.model.audit import Caller
+from authserver.model.errors import Conflict, NotFound
+from authserver.model.key import SigningKey
+from authserver.model.page import Page, PageRequest
+from authserver.model.revocation import RevocationOutcome, RevocationTarget
+from authserver.revocation.revoker import Revoker
+from authserver.storage.interface import KeyStore
+
+
+class RotateKey(Protocol):
+    """`tokens.rotation.KeyRotation.rotate`."""
+
+    async def __call__(self, *, now: bool, caller: Caller, reason: str) -> SigningKey: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDirectory:
+    keys: KeyStore
+    rotation: RotateKey
+    revoker: Revoker
+    changed: Callable[[], Awaitable[None]]
+    """Told after the commit, so that every process looks at its keys again."""
+
+    async def all(self) -> Sequence[SigningKey]:
+        """Every key that is not purged, oldest first."""
+        return await self.keys.all()
+
+    async def list(self, page: PageRequest) -> Page[SigningKey]:
+        """There are a handful, so a page is cut out of all of them."""
+        left = [key for key in await self.keys.all() if page.after is None or _place(key) > page.after]
+        items = tuple(left[: page.limit])
+        return Page(items, _place(items[-1]) if len(left) > len(items) else None)
+
+    async def rotate(self, *, now: bool, caller: Caller, reason: str) -> SigningKey:
+        """Announce the next key; `now`: it signs at once. The key that signs or will. Raises Conflict."""
+        key = await self.rotation(now=now, caller=caller, reason=reason)
+        await self.changed()
+        return key
+
+    async def replace(self, *, caller: Caller, reason: str) -> tuple[SigningKey, RevocationOutcome]:
+        """An emergency: the key that signs is revoked as any other key is, and another one signs from now on.
+
+        Returns that one. Raises Conflict when no key is active.
+        """
+        target = RevocationTarget(kind="kid", value=(await self._signing()).kid)
+        outcome = await self.revoker.revoke(target, caller=caller, reason=reason)
+        return await self._signing(), outcome
+
+    async def retire(self, kid: str, *, caller: Caller, reason: str) -> SigningKey:
+        """The key that signs hands over and stays published for its tokens; one that signs no more is left as it is.
+
+        Raises NotFound, and Conflict for a key that has not signed yet.
+        """
+        key = await self._get(kid)
+        if key.state == "announced":
+            raise Conflict(f"key {kid} has not signed yet; only the active key can be retired")
+        if key.state != "active":
+            return key
+        await self.rotate(now=True, caller=caller, reason=reason)
+        return await self._get(kid)
+
+    async def _get(self, kid: str) -> SigningKey:
+        key = next((key for key in await self.keys.all() if key.kid == kid), None)
+        if key is None:
+            raise NotFound(f"there is no key {kid}")
+        return key
+
+    async def _signing(self) -> SigningKey:
+        active = next((key for key in await self.keys.all() if key.state == "active"), None)
+        if active is None:
+            raise Conflict("no key is active; see /readyz")
+        return active
+
+
+def _place(key: SigningKey) -> str:
+    """Where it stands in the order of `KeyStore.all`; stays good when keys before it are purged."""
+    return f"{key.created_at:015d} {key.kid}"
