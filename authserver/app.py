@@ -23,7 +23,7 @@ from authserver.settings import Settings, load_settings
 from authserver.storage import channels
 from authserver.storage.interface import StorageUnavailable
 from authserver.web.middleware import Edge
-from authserver.web.routes import routes
+from authserver.web.routes import METADATA, routes
 from authserver.web.routing import Router
 
 POLL_ALONE = 0.1
@@ -92,7 +92,7 @@ def spare_the_collector() -> None:
 def edge(settings: Settings, services: Services) -> Edge:
     """The outermost layer over the whole URL table."""
     return Edge(
-        Router(routes(services), prefix=settings.issuer_path),
+        Router(routes(services), prefix=settings.issuer_path, signpost=settings.issuer + METADATA),
         max_body=settings.max_body_bytes,
         trusted_proxies=settings.trusted_proxies,
         https=settings.is_https,

@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from authserver.administration.declarations import TABLES
 from authserver.model.duration import parse_duration, show_duration
+from authserver.model.faults import fault
 from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration
 
 PREFIX = "AUTHSERVER_"
@@ -270,10 +271,8 @@ def _explain(error: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in error["loc"]) or "settings"
     if error["type"] == "extra_forbidden":
         return _unknown(name, sorted([*Settings.model_fields, *TABLES]))
-    message = str(error["msg"]).removeprefix("Value error, ")
-    bound = error.get("ctx", {}).get("ge", error.get("ctx", {}).get("le"))
-    if name in durations() and bound is not None:
-        message = f"must be {'at least' if 'ge' in error['ctx'] else 'at most'} {show_duration(bound)}"
+    show = show_duration if name in durations() else str
+    message = fault(str(error["type"]), error.get("ctx", {}), str(error["msg"]), show)
     return f"{name} ({PREFIX}{name.upper()}): {message}" if name in Settings.model_fields else message
 
 

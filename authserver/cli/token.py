@@ -40,6 +40,7 @@ def issue_token(
         print_json(minted)
     else:
         typer.echo(minted["access_token"])
+    note(f"good at servers of {unverified_issuer(str(minted['access_token']))} (AUTHSERVER_ISSUER) with this database")
 
 
 @app.command("inspect")
@@ -71,7 +72,8 @@ def verify_token(argument: TokenArgument = None, file: TokenFile = None, as_json
         try:
             await services.access_tokens.authenticate(text)
         except InvalidToken as error:
-            return {"valid": False, "reason": error.description, "detail": error.detail}
+            detail = elsewhere(text, services.issuer) or error.detail
+            return {"valid": False, "reason": error.description, "detail": detail}
         return {"valid": True, "claims": unverified_parts(text)[1]}
 
     verdict = run(work)
@@ -94,11 +96,15 @@ def explain_token(argument: TokenArgument = None, file: TokenFile = None, as_jso
 
     async def work(services: Services) -> Story:
         from authserver.cli import token_story
-        from authserver.model.errors import NotFound
+        from authserver.model.errors import InvalidToken, NotFound
         from authserver.tokens.handles import MalformedHandle
 
         if "." in text:
-            return await token_story.of_access_token(services, text)
+            try:
+                return await token_story.of_access_token(services, text)
+            except InvalidToken as error:
+                other = elsewhere(text, services.issuer)
+                raise InvalidToken(f"{error.description} ({other})") if other else error from None
         try:
             handle = services.refresh_handles.parse(text)
         except MalformedHandle:
@@ -175,6 +181,25 @@ def _chapters(story: Story) -> list[tuple[str, dict[str, object] | None, tuple[s
             ),
         ]
     return chapters
+
+
+def elsewhere(token: str, issuer: str) -> str | None:
+    """The hint that these settings are another server's than the token's; nothing where that is not the case."""
+    said = unverified_issuer(token)
+    if said is None or said == issuer:
+        return None
+    return f"it says that it is from {said}, and AUTHSERVER_ISSUER is {issuer} here"
+
+
+def unverified_issuer(token: str) -> str | None:
+    from authserver.model.errors import Refused
+    from authserver.tokens.past import unverified_parts
+
+    try:
+        said = unverified_parts(token)[1].get("iss")
+    except Refused:
+        return None
+    return said if isinstance(said, str) else None
 
 
 def _with_times(claims: dict[str, object]) -> dict[str, object]:

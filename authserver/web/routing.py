@@ -49,9 +49,11 @@ def rule(path: str, *, cors: bool = False, **handlers: Handler) -> Rule:
 class Router:
     """An ASGI app; raises a `Refused` for an unknown path or method."""
 
-    def __init__(self, rules: Iterable[Rule], *, prefix: str = "") -> None:
+    def __init__(self, rules: Iterable[Rule], *, prefix: str = "", signpost: str = "") -> None:
+        """`signpost`: where to look instead, for people who open the issuer itself in a browser."""
         self.rules = tuple(rules)
         self._prefix = prefix
+        self._signpost = signpost
         self._fixed = {r.path: r for r in self.rules if "{" not in r.path}
         self._patterns: list[tuple[re.Pattern[str], Rule]] = [
             (compile_path(r.path)[0], r) for r in self.rules if "{" in r.path
@@ -81,7 +83,8 @@ class Router:
             if match:
                 scope["path_params"] = match.groupdict()
                 return candidate
-        raise NotFoundHere("there is nothing at this path")
+        where = f"; what this server offers: {self._signpost}" if self._signpost and path in ("/", self._prefix) else ""
+        raise NotFoundHere(f"there is nothing at this path{where}")
 
 
 def _preflight(matched: Rule) -> Response:

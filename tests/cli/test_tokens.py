@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Desk
@@ -38,6 +40,36 @@ def test_a_token_is_not_minted_beyond_what_the_client_may_have(cli: Desk) -> Non
     assert cli.try_("token", "issue", "nobody").status == 1
     cli("clients", "disable", "robot")
     assert cli.try_("token", "issue", "robot").status == 1
+
+
+def test_a_token_of_another_issuer_is_refused_with_both_names(
+    cli: Desk, ada: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTHSERVER_ISSUER", "http://127.0.0.1:8200")
+    for command in ("verify", "explain"):
+        ran = cli.try_("token", command, typed=ada[0])
+        assert ran.status == 1
+        assert "from http://127.0.0.1:8000, and AUTHSERVER_ISSUER is http://127.0.0.1:8200" in ran.out + ran.err
+
+
+def test_so_is_one_whose_key_is_in_another_database(
+    cli: Desk, ada: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUTHSERVER_ISSUER", "http://127.0.0.1:8200")
+    monkeypatch.setenv("AUTHSERVER_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/another.db")
+    cli("migrate")
+    for command in ("verify", "explain"):
+        ran = cli.try_("token", command, typed=ada[0])
+        assert ran.status == 1
+        assert "AUTHSERVER_ISSUER is http://127.0.0.1:8200" in ran.out + ran.err
+
+
+def test_what_is_minted_tells_for_which_issuer(cli: Desk) -> None:
+    cli.program("robot")
+    cli.start_once()
+    ran = cli("token", "issue", "robot")
+    assert "http://127.0.0.1:8000" in ran.err
+    assert len(ran.out.splitlines()) == 1
 
 
 def test_inspecting_shows_the_claims_and_says_that_nothing_was_checked(cli: Desk, ada: tuple[str, str]) -> None:

@@ -186,3 +186,23 @@ def test_a_misspelt_declaration_is_refused(tmp_path: Path) -> None:
 def test_declarations_are_no_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHSERVER_CLIENTS", "[]")
     assert refusal().startswith("AUTHSERVER_CLIENTS: there is no such setting")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("WORKERS", "0", "workers (AUTHSERVER_WORKERS): must be at least 1"),
+        ("PORT", "70000", "port (AUTHSERVER_PORT): must be at most 65535"),
+        ("WORKERS", "many", "workers (AUTHSERVER_WORKERS): must be a whole number"),
+        ("ACCESS_LOG", "perhaps", "access_log (AUTHSERVER_ACCESS_LOG): must be true or false"),
+        ("LOG_FORMAT", "xml", "log_format (AUTHSERVER_LOG_FORMAT): must be 'console' or 'json'"),
+        ("SESSION_IDLE_TTL", "1s", "session_idle_ttl (AUTHSERVER_SESSION_IDLE_TTL): must be at least 1m"),
+    ],
+)
+def test_a_fault_is_told_in_words_for_people(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"AUTHSERVER_{variable}", value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value) == said

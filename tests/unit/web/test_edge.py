@@ -63,7 +63,8 @@ RULES = [
 
 def client(**options: Any) -> httpx.AsyncClient:
     address = options.pop("address", "203.0.113.9")
-    app = Edge(Router(RULES, prefix=options.pop("prefix", "")), max_body=LIMIT, **options)
+    router = Router(RULES, prefix=options.pop("prefix", ""), signpost=options.pop("signpost", ""))
+    app = Edge(router, max_body=LIMIT, **options)
     transport = httpx.ASGITransport(app=app, client=(address, 1234))
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
@@ -116,6 +117,15 @@ async def test_an_unknown_path_is_404_in_json(http: httpx.AsyncClient) -> None:
     assert answer.status_code == 404
     assert answer.json()["error"] == "not_found"
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(("prefix", "path"), [("", "/"), ("/auth", "/auth/"), ("/auth", "/auth"), ("/auth", "/")])
+async def test_at_the_root_stands_where_to_look_instead(prefix: str, path: str) -> None:
+    async with client(prefix=prefix, signpost="https://auth.example/metadata") as http:
+        answer = await http.get(path)
+        assert answer.status_code == 404
+        assert "https://auth.example/metadata" in answer.json()["error_description"]
+        assert "metadata" not in (await http.get("/nowhere")).text
 
 
 async def test_a_wrong_method_is_405_and_says_which_are_right(http: httpx.AsyncClient) -> None:
