@@ -10,13 +10,16 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from contextvars import ContextVar
+from operator import add
+from pathlib import Path
 from typing import Any, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 # For tracebacks in colour structlog would import rich, if it is there: 4 MB of every worker, and ours are plain.
 _left_out = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]
@@ -223,7 +226,27 @@ def render_metrics() -> bytes:
 
     merged = CollectorRegistry()
     MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+    merged.register(_Workers(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     return generate_latest(merged)
+
+
+class _Workers(Collector):
+    """CPU, memory and descriptors of all workers, added up; of start and limit the least."""
+
+    def __init__(self, directory: str) -> None:
+        # Each living worker has written its gauges into a file of its own.
+        self._pids = {int(file.stem.rpartition("_")[2]) for file in Path(directory).glob("gauge_live*.db")}
+
+    def collect(self) -> Iterable[Metric]:
+        added: dict[str, Metric] = {}
+        for pid in self._pids:
+            for metric in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]
+                known = added.setdefault(metric.name, metric)
+                if known is not metric:
+                    join = min if metric.name.endswith(("start_time_seconds", "max_fds")) else add
+                    pairs = zip(known.samples, metric.samples, strict=True)
+                    known.samples = [a._replace(value=join(a.value, b.value)) for a, b in pairs]
+        return added.values()
 
 
 if not MULTIPROCESS:

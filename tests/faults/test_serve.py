@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from authserver.cli.dev import Demo, prepare
@@ -173,6 +175,10 @@ def test_workers_share_one_key_and_their_metrics_add_up(tmp_path: Path, settings
             assert token.status_code == 200
         metrics = httpx.get(f"{server.url}/metrics").text
         assert 'authserver_tokens_issued_total{grant="client_credentials"} 20.0' in metrics
+        (memory,) = re.findall(r"^process_resident_memory_bytes (\S+)$", metrics, re.MULTILINE)
+        workers = psutil.Process(server.running.pid).children()
+        added = sum(w.memory_info().rss for w in workers if "spawn_main" in " ".join(w.cmdline()))
+        assert float(memory) == pytest.approx(added, rel=0.1)
         assert len(httpx.get(f"{server.url}/.well-known/jwks.json").json()["keys"]) == 1
 
 
