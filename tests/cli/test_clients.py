@@ -118,7 +118,7 @@ def test_the_last_client_that_can_administer_is_kept_unless_one_insists(cli: Des
     assert cli.json("clients", "list") == []
 
 
-def test_a_client_keeps_at_most_ten_secrets_that_do_not_end(cli: Desk) -> None:
+def test_the_eleventh_secret_comes_only_if_the_others_are_to_end(cli: Desk) -> None:
     cli("clients", "add", "robot")
     for _ in range(9):
         cli("clients", "rotate-secret", "robot", "--retire-after", "never")

@@ -27,6 +27,16 @@ VIOLATIONS = {
         "Only wiring picks an implementation",
     ),
     "the app picks a cache": ("app.py", "import authserver.storage.local", "Only wiring picks an implementation"),
+    "the command line reaches into the web": (
+        "cli/keys.py",
+        "import authserver.web.admin.render",
+        "The command line does not reach into the web",
+    ),
+    "administration speaks HTTP": (
+        "administration/keys.py",
+        "import starlette.requests",
+        "Only web and app speak Starlette",
+    ),
     "oauth speaks HTTP": ("oauth/scopes.py", "import starlette.requests", "Only web and app speak Starlette"),
     "accounts speak SQL": ("accounts/login.py", "import sqlalchemy", "Only storage.sql speaks SQLAlchemy"),
     "oauth makes tokens by itself": ("oauth/scopes.py", "import jwt", "Only tokens and verifier speak PyJWT"),
