@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "init": "authserver.cli.setup",
     "migrate": "authserver.cli.setup",
     "doctor": "authserver.cli.doctor",
+    "apply": "authserver.cli.apply",
 }
 """Verbs without a noun: the function of that name in the module."""
 

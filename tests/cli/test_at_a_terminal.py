@@ -88,6 +88,17 @@ def test_a_wide_revocation_asks_first_and_no_is_an_answer(cli: Desk) -> None:
     assert cli.try_("token", "verify", typed=token).status == 1
 
 
+def test_a_plan_is_shown_before_it_is_carried_out_and_no_is_an_answer(cli: Desk) -> None:
+    (cli.directory / "clients.toml").write_text('[[clients]]\nid = "robot"\n')
+    status, screen = at_a_terminal("apply", "clients.toml", answers={"Go on?": "n"})
+    assert (status, "+ robot" in screen.split("Go on?")[0]) == (1, True)
+    assert cli.json("clients", "list") == []
+    status, screen = at_a_terminal("apply", "clients.toml", "--json", answers={"Go on?": "y"})
+    assert (status, "+ robot" in screen.split("Go on?")[0]) == (0, True)
+    assert [client["client_id"] for client in cli.json("clients", "list")] == ["robot"]
+    assert "Go on?" not in at_a_terminal("apply", "clients.toml", answers={})[1]
+
+
 def test_an_import_shows_that_it_moves(cli: Desk) -> None:
     (cli.directory / "users.csv").write_text("username\n" + "".join(f"user-{n}\n" for n in range(300)))
     status, screen = at_a_terminal("users", "import", "users.csv", answers={})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -70,3 +71,24 @@ def test_a_revoked_user_is_out_at_the_next_request(cli: Desk, server: httpx.Clie
     assert server.post("/token", data=form).json()["error_reason"] == "revoked"
     story = cli.try_("token", "explain", "--json", typed=tokens["refresh_token"]).json
     assert [refusal["rule"] for refusal in story["refused_by"]] == ["subject"]
+
+
+def test_declared_clients_are_followed_without_a_restart(cli: Desk, server: httpx.Client) -> None:
+    file = cli.directory / "clients.toml"
+
+    def declare(*fields: str) -> dict[str, Any]:
+        file.write_text("\n".join(["[[clients]]", 'id = "robot"', *fields]))
+        return dict(cli.json("apply", str(file)))
+
+    def answer(scope: str) -> tuple[int, object]:
+        form = {"grant_type": "client_credentials", "scope": scope}
+        got = server.post("/token", data=form, auth=("robot", secret))
+        return got.status_code, got.json().get("expires_in")
+
+    secret = declare('scopes = ["read"]')["new"][0]["client_secret"]
+    assert becomes_true(lambda: answer("read") == (200, 300))
+    assert answer("write")[0] == 400
+    declare('scopes = ["read", "write"]', 'access_token_ttl = "1m"')
+    assert becomes_true(lambda: answer("write") == (200, 60))
+    declare('scopes = ["read", "write"]', "enabled = false")
+    assert becomes_true(lambda: answer("read")[0] == 401)
