@@ -7,11 +7,13 @@ import shutil
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from authserver.accounts import passwords
 from authserver.storage.sql import (
     Database,
     SqlAudit,
@@ -26,6 +28,7 @@ from authserver.storage.sql import (
     migrate,
     open_database,
 )
+from authserver.tokens import signingkey
 from tests.database_pool import DatabasePool
 from tests.servers import PostgresServer, ValkeyServer, postgres, valkey
 
@@ -66,6 +69,25 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end on a loop of its own, whether or not one is running here."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+# -- what would cost every test time and is the subject of few ------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2 at its lowest cost where none is asked for, except under the mark `real_argon2`."""
+    if request.node.get_closest_marker("real_argon2") is None:
+        cheap = partial(passwords.Argon2Params, memory_kib=8, passes=1)
+        monkeypatch.setattr(passwords, "Argon2Params", cheap)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys_parsed_once() -> Iterator[None]:
+    """Checking the primes of a private key takes 30 ms; the servers of one test process share the work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signingkey, "load_der_private_key", cache(signingkey.load_der_private_key))
+        yield
 
 
 # -- servers, one of each per test process ------------------------------------------------------

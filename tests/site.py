@@ -28,7 +28,7 @@ from authserver.services import Services
 from authserver.settings import Settings
 from authserver.storage.sql import SqlKeys, open_database
 from authserver.tokens.handles import new_client_secret
-from authserver.tokens.masterkey import MasterKey, create_master_key, load_master_key
+from authserver.tokens.masterkey import MasterKey
 from authserver.tokens.signingkey import make_signing_key
 
 ISSUER = "http://127.0.0.1:8000"
@@ -37,15 +37,23 @@ PASSWORD = "correct horse battery staple"
 TEST = Caller(actor="system")
 
 
+MASTER_KEY = base64.urlsafe_b64encode(bytes(range(32))) + b"\n"
+"""The same for every site, so that they can share a signing key."""
+
+
 @cache
-def _signing_key(keys_dir: Path) -> SigningKey:
-    """Made once per key directory: finding primes is slow, and few of these tests are about keys."""
-    key = make_signing_key(2048, load_master_key(keys_dir / "master.key"), 1_700_000_000_000)
+def _signing_key() -> SigningKey:
+    """Made once: finding primes is slow, and few of these tests are about keys."""
+    key = make_signing_key(2048, MasterKey(base64.urlsafe_b64decode(MASTER_KEY)), 1_700_000_000_000)
     return replace(key, state="active", active_at=key.created_at)
 
 
 def make_keys_dir(directory: Path) -> Path:
-    create_master_key(directory / "master.key")
+    """`directory` with a master key in it."""
+    directory.mkdir(exist_ok=True)
+    path = directory / "master.key"
+    path.touch(mode=0o600)
+    path.write_bytes(MASTER_KEY)
     return directory
 
 
@@ -226,7 +234,7 @@ def _event(services: Services, type: str) -> Any:
     return services.audit.event(EventType(type), SYSTEM)
 
 
-async def seed_key(database_url: str, keys_dir: Path) -> None:
+async def seed_key(database_url: str) -> None:
     """An active key, unless there is one."""
     database = open_database(database_url)
     await database.start()
@@ -237,7 +245,7 @@ async def seed_key(database_url: str, keys_dir: Path) -> None:
             from authserver.audit.log import AuditLog
             from authserver.clock import system_clock
 
-            key = _signing_key(keys_dir)
+            key = _signing_key()
             event = AuditLog(system_clock).event(EventType.KEY_ACTIVATED, SYSTEM)
             await store.replace_now(key, instead_of=None, at=key.created_at, reason="first key", event=event)
     finally:
@@ -247,7 +255,7 @@ async def seed_key(database_url: str, keys_dir: Path) -> None:
 @asynccontextmanager
 async def open_site(database_url: str, keys_dir: Path, *, instances: int = 1, **options: Any) -> AsyncIterator[Site]:
     """Running instances over one migrated database."""
-    await seed_key(database_url, keys_dir)
+    await seed_key(database_url)
     # Never a rotation by schedule: the seeded key is old.
     settings = Settings(
         issuer=ISSUER,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ site = people.site
 two_nodes = people.two_nodes
 
 
+@pytest.mark.real_argon2
 async def test_unknown_and_known_user_get_the_same_answer_in_the_same_time(site: Site) -> None:
     """CPU time of the process and not of the clock on the wall: other programs must not decide this test."""
     app = await site.app()
@@ -35,7 +37,8 @@ async def test_unknown_and_known_user_get_the_same_answer_in_the_same_time(site:
             answers[kind].add((response.status_code, response.text, tuple(sorted(shown))))
     assert answers["known"] == answers["unknown"]
     assert len(answers["known"]) == 1
-    assert statistics.median(spent["unknown"]) == pytest.approx(statistics.median(spent["known"]), rel=0.15)
+    ratios = [unknown / known for unknown, known in zip(spent["unknown"], spent["known"], strict=True)]
+    assert statistics.median(ratios) == pytest.approx(1.0, abs=0.15)
     assert statistics.median(spent["unknown"]) > 0.005  # the dummy was hashed
 
 
@@ -115,23 +118,29 @@ async def test_case_unicode_and_spaces_are_no_way_around_the_throttle(site: Site
     assert statuses == [401] * 10 + [429]
 
 
+@pytest.mark.real_argon2
 async def test_five_hundred_parallel_log_ins_are_bounded_and_leave_token_requests_alone(site: Site) -> None:
     program = await site.client(scopes=("jobs",))
     app = await site.app()
-    quiet = await _token_latencies(site, program, 100)
+    passwords, gate = site.services.passwords, threading.Event()
+    quiet = statistics.median(await _token_latencies(site, program, 100))
+    passwords._pool.submit(gate.wait)  # the first one hashes when all are there
     flood = [
         asyncio.create_task(Browser(site, address=f"10.0.{n // 250}.{n % 250}").log_in(f"user-{n}", app, "wrong"))
         for n in range(500)
     ]
-    while site.services.passwords.pending < 400:  # noqa: ASYNC110 - polled from outside, where a user of it stands
-        await asyncio.sleep(0.05)
-    busy = await _token_latencies(site, program, 100)
-    still_waiting = site.services.passwords.pending
+    while passwords.pending < 500:  # noqa: ASYNC110 - polled from outside, where a user of it stands
+        await asyncio.sleep(0.01)
+    gate.set()
+    spent = []
+    while passwords.pending > 480:
+        spent += await _token_latencies(site, program, 10)
+    busy = statistics.median(spent)
     for task in flood:
         task.cancel()
     await asyncio.gather(*flood, return_exceptions=True)
-    assert still_waiting > 50, "the log-ins were over too soon to say anything"
-    assert busy[98] < 5 * quiet[98] + 0.05, f"p99 {busy[98] * 1000:.1f} ms, without the flood {quiet[98] * 1000:.1f} ms"
+    # Medians: a single request may meet another program's work.
+    assert busy < 3 * quiet + 0.02, f"median {busy * 1000:.1f} ms, without the flood {quiet * 1000:.1f} ms"
 
 
 async def test_log_ins_beyond_the_queue_are_503_at_once_and_cost_nobody_an_attempt(site: Site) -> None:
@@ -257,11 +266,12 @@ async def test_wrong_log_ins_are_answered_while_the_database_is_gone_with_503_an
 
 
 async def _token_latencies(site: Site, program: Party, count: int) -> list[float]:
-    """Sorted seconds of `count` token requests, one after the other."""
+    """Seconds that each of `count` token requests took, one after the other."""
     spent = []
     for _ in range(count):
         started = time.perf_counter()
+        await asyncio.sleep(0)  # a request comes in through the loop, which answers it without waiting for anything
         tokens = await site.own_token(program)
         spent.append(time.perf_counter() - started)
         assert claims_of(tokens["access_token"])["sub"] == program.id
-    return sorted(spent)
+    return spent

@@ -265,6 +265,7 @@ async def test_nothing_is_stored_when_scope_is_refused(site: Site) -> None:
 # -- what is kept -----------------------------------------------------------------------------
 
 
+@pytest.mark.real_argon2
 async def test_a_hash_of_older_parameters_is_renewed_and_nothing_is_revoked(site: Site) -> None:
     weak = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
     user = await site.services.directory.create("imported", None, password_hash=weak, caller=SYSTEM)

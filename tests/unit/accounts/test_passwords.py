@@ -37,6 +37,7 @@ async def test_two_hashes_of_one_password_differ(passwords: Passwords) -> None:
     assert await passwords.hash("a long walk in may") != await passwords.hash("a long walk in may")
 
 
+@pytest.mark.real_argon2
 async def test_the_default_is_argon2id_with_19_mib_and_two_passes() -> None:
     passwords = Passwords()
     stored = await passwords.hash("a long walk in may")
