@@ -40,7 +40,8 @@ class _Seal:
         self._key = master.derive(f"{purpose} tag")
         self._prefix = VERSION + master.derive(f"{purpose} key id")[:key_id_bytes]
         self._size = len(self._prefix) + fields_bytes + TAG_BYTES
-        assert self._size % 3 == 0
+        if self._size % 3:
+            raise ValueError("a handle's size is a multiple of 3, so that base64url needs no padding")
 
     def wrap(self, fields: bytes, bound_to: bytes = b"") -> str:
         """The handle's text. `bound_to` goes into the tag and not into the text."""

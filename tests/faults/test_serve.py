@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import signal
 import socket
-import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,27 +118,35 @@ def test_an_address_that_is_not_here_is_told(tmp_path: Path, settings: dict[str,
 def test_sigterm_lets_requests_in_progress_finish(tmp_path: Path, settings: dict[str, Any], workers: int) -> None:
     demo = run_apart(prepare(Settings(**settings), tmp_path / "demo.json"))
     with serving(tmp_path, "--workers", str(workers), **settings) as server:
-        answers: list[int] = []
-        slow = threading.Thread(target=lambda: answers.append(post_slowly(server, demo)))
-        slow.start()
-        time.sleep(0.5)
-        assert server.stop(signal.SIGTERM) == 0
-        slow.join(10)
-    assert answers == [200]
+        with asking(server, demo) as (connection, body):
+            server.running.send_signal(signal.SIGTERM)
+            until(lambda: "Waiting for connections to close" in server.log.read_text())
+            connection.sendall(body)
+            answer = connection.makefile("rb").read()
+        assert server.running.wait(30) == 0
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-def post_slowly(server: ServerProcess, demo: Demo) -> int:
-    """A token request whose body takes a second and a half to arrive; the status of its answer."""
+@contextmanager
+def asking(server: ServerProcess, demo: Demo) -> Iterator[tuple[socket.socket, bytes]]:
+    """A token request that the server has begun to work on, and the body it waits for."""
     body = b"grant_type=client_credentials"
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+    auth = base64.b64encode(f"{Demo.SERVICE}:{demo.service_secret}".encode()).decode()
+    head = (
+        f"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {auth}\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n", "which it says when it wants the body"
+        yield connection, body
 
-    def parts() -> Any:
-        for part in (body[:10], body[10:20], body[20:]):
-            yield part
-            time.sleep(0.5)
 
-    auth = (Demo.SERVICE, demo.service_secret)
-    return httpx.post(f"{server.url}/token", content=parts(), headers=headers, auth=auth).status_code
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path, settings: dict[str, Any]) -> None:

@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (DEPLOY / "compose.yaml").read_text()
+NGINX = re.sub(r"#.*", "", (DEPLOY / "nginx.conf").read_text())
+"""Without comments: what is only talked about protects nobody."""
+GUIDE = (ROOT / "docs/guide/forward-auth.md").read_text()
 UNIT = (DEPLOY / "systemd" / "authserver.service").read_text()
 FILES = [ROOT / "Dockerfile", *(path for path in DEPLOY.rglob("*") if path.is_file())]
 
@@ -97,12 +100,18 @@ def test_no_password_stands_in_a_file_here() -> None:
 
 
 def test_the_proxy_hides_metrics_and_replaces_what_callers_claim() -> None:
-    nginx = (DEPLOY / "nginx.conf").read_text()
-    assert "location = /metrics { return 404; }" in nginx
-    assert "X-Forwarded-For $remote_addr" in nginx
-    for header in ("X-Auth-Subject", "X-Auth-Scope", "X-Auth-Session", "Authorization"):
-        assert f"proxy_set_header {header} $auth_" in nginx
-    assert nginx.count("{") == nginx.count("}")
+    assert "location = /metrics { return 404; }" in NGINX
+    assert "X-Forwarded-For $remote_addr" in NGINX
+    assert NGINX.count("{") == NGINX.count("}")
+
+
+@pytest.mark.parametrize("header", ["X-Auth-Subject", "X-Auth-Scope", "X-Auth-Session", "Authorization"])
+def test_the_guide_sets_from_the_answer_what_visitors_could_send_themselves(header: str) -> None:
+    nginx = re.sub(r"#.*", "", re.findall(r"```nginx\n(.*?)```", GUIDE, re.DOTALL)[0])
+    variable = re.findall(rf"proxy_set_header {header} +(\$\w+);", nginx)
+    assert len(variable) == 1
+    answer = header.lower().replace("-", "_")
+    assert re.search(rf"auth_request_set {re.escape(variable[0])} +\$upstream_http_{answer};", nginx)
 
 
 def test_systemd_confines_the_server_and_does_not_restart_what_cannot_work() -> None:
