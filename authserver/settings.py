@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
@@ -28,6 +28,7 @@ from pydantic_settings import (
 from authserver.administration.declarations import TABLES
 from authserver.model.duration import parse_duration, show_duration
 from authserver.model.faults import fault
+from authserver.model.inputs import is_loopback
 from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration
 
 PREFIX = "AUTHSERVER_"
@@ -206,13 +207,6 @@ class Settings(BaseSettings):
     def issuer_path(self) -> str:
         """The path part of the issuer, "" for most."""
         return urlsplit(self.issuer).path
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def mask_url(url: str) -> str:

@@ -17,7 +17,7 @@ from authserver.model.account import User
 from authserver.model.audit import Caller
 from authserver.model.client import Client
 from authserver.model.errors import TemporarilyUnavailable
-from authserver.model.grant import Authorization, Family, Versions
+from authserver.model.grant import Authorization, Family
 from authserver.model.session import Session
 from authserver.sessions.birth import Begun, LogIn
 from authserver.sessions.lifecycle import Sessions
@@ -50,7 +50,6 @@ class LoggedIn:
     user: User
     session: Session
     family: Family
-    versions: Versions
     device_cookie: str = field(repr=False)
     session_cookie: str | None = field(default=None, repr=False)
     csrf_token: str | None = field(default=None, repr=False)
@@ -58,17 +57,11 @@ class LoggedIn:
 
     def authorization(self, attempt: PasswordAttempt) -> Authorization:
         """What the first access token of a log-in in token mode is minted from."""
-        return Authorization(
-            client=attempt.client,
-            subject=self.user.id,
+        return Authorization.of_family(
+            self.family,
+            attempt.client,
             scope=self.family.scope,
             audience=self.family.resources,
-            versions=self.versions,
-            family_id=self.family.id,
-            auth_time=self.session.auth_time,
-            acr=self.session.acr,
-            amr=self.session.amr,
-            not_after=self.family.abs_until,
             refresh_token=self.refresh_token,
             scope_asked=attempt.scope_asked,
         )
@@ -161,7 +154,6 @@ class Login:
             user=user,
             session=begun.session,
             family=begun.family,
-            versions=begun.versions,
             device_cookie=self.devices.issue(user.username_key, self.now()),
             session_cookie=begun.cookie,
             csrf_token=begun.csrf_token,

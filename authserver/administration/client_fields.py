@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from authserver.administration.fields import Reader, nullable, one_of, seconds, several
 from authserver.model.client import Client
-from authserver.model.inputs import InvalidField, is_uuid, text, truth
+from authserver.model.inputs import InvalidField, is_loopback, is_uuid, text, truth
 from authserver.model.time import SECOND, Duration
+from authserver.oauth.scopes import is_resource
 from authserver.tokens.handles import new_client_secret
 
 LONGEST_NAME = 200
@@ -23,7 +24,6 @@ _URI_TEXT = re.compile(r"[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+")
 """The characters of RFC 3986: no spaces, quotes, backslashes, controls or non-ASCII."""
 _SECRET = re.compile(r"[!-~]{32,200}")
 _DANGEROUS_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def client_id(field: str, value: object) -> str:
@@ -55,8 +55,8 @@ def scope(field: str, value: object) -> str:
 def resource(field: str, value: object) -> str:
     """A resource indicator: an absolute URI without a fragment (RFC 8707 section 2)."""
     uri = _uri(field, value)
-    if not urlsplit(uri).netloc and ":" not in uri:
-        raise InvalidField(field, "must hold absolute URIs")
+    if not is_resource(uri):
+        raise InvalidField(field, "must hold absolute URIs without a fragment")
     return uri
 
 
@@ -68,7 +68,7 @@ def redirect_uri(field: str, value: object) -> str:
         raise InvalidField(field, "must not carry user information")
     if parts.scheme == "https" and parts.hostname:
         return uri
-    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
         return uri
     if "." in parts.scheme:
         return uri

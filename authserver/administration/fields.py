@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from authserver.model.inputs import InvalidField, whole_number
+from authserver.model.inputs import InvalidField, shown, whole_number
 from authserver.model.time import SECOND, Duration
 
 Reader = Callable[[str, object], object]
@@ -16,8 +16,7 @@ def read_fields(body: Mapping[str, object], readers: Mapping[str, Reader]) -> di
     """Every field of `body` through its reader; raises InvalidField for one that has none."""
     for name in body:
         if name not in readers:
-            shown = "".join(c if c.isprintable() else "?" for c in name[:40]) or "(empty)"
-            raise InvalidField(shown, f"is not a field of this request; known are: {', '.join(readers)}")
+            raise InvalidField(shown(name), f"is not a field of this request; known are: {', '.join(readers)}")
     return {name: readers[name](name, value) for name, value in body.items()}
 
 

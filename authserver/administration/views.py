@@ -13,6 +13,7 @@ from authserver.model.key import SigningKey
 from authserver.model.revocation import RevocationOutcome
 from authserver.model.session import Session
 from authserver.model.time import SECOND, Instant
+from authserver.sessions.facts import session_facts
 
 
 def when(at: Instant | None) -> str | None:
@@ -59,19 +60,8 @@ def secret_body(secret: ClientSecret) -> dict[str, object]:
 
 def session_body(session: Session) -> dict[str, object]:
     return {
-        "session_id": session.id,
         "user_id": session.user_id,
-        "client_id": session.client_id,
-        "kind": session.kind,
-        "auth_time": when(session.auth_time),
-        "acr": session.acr,
-        "amr": list(session.amr),
-        "address": session.address,
-        "user_agent": session.user_agent,
-        "created_at": when(session.created_at),
-        "last_seen_at": when(session.last_seen_at),
-        "idle_until": when(session.idle_until),
-        "abs_until": when(session.abs_until),
+        **session_facts(session),
         "alive": session.alive,
         "ended_at": when(session.dead_at),
         "ended_reason": session.dead_reason,

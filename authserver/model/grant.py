@@ -89,3 +89,30 @@ class Authorization:
     refresh_token: str | None = field(default=None, repr=False)
     scope_asked: tuple[str, ...] | None = None
     """What the request asked for, when it named scopes."""
+
+    @classmethod
+    def of_family(
+        cls,
+        family: Family,
+        client: Client,
+        *,
+        scope: tuple[str, ...],
+        audience: tuple[str, ...],
+        refresh_token: str | None = None,
+        scope_asked: tuple[str, ...] | None = None,
+    ) -> Authorization:
+        """What a log-in gave, for this scope and audience; ends with it."""
+        return cls(
+            client=client,
+            subject=family.user_id,
+            scope=scope,
+            audience=audience,
+            versions=family.versions,
+            family_id=family.id,
+            auth_time=family.auth_time,
+            acr=family.acr,
+            amr=family.amr,
+            not_after=family.abs_until,
+            refresh_token=refresh_token,
+            scope_asked=scope_asked,
+        )

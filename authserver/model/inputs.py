@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from .errors import Refused
 from .time import Instant
@@ -83,6 +84,19 @@ def _rfc3339(field: str, value: str) -> Instant:
     if seconds < 0:
         raise InvalidField(field, "must not be before 1970")
     return round(seconds * 1000)
+
+
+def shown(name: str) -> str:
+    """A name that nobody knows, fit to be repeated in an answer."""
+    return "".join(c if c.isprintable() else "?" for c in name[:40]) or "(empty)"
+
+
+def is_loopback(host: str) -> bool:
+    """An address of this machine, or the name that stands for it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def rfc3339(at: Instant) -> str:

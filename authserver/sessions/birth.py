@@ -10,8 +10,8 @@ from authserver.ids import uuid7
 from authserver.model.account import User
 from authserver.model.audit import Caller
 from authserver.model.client import Client
-from authserver.model.grant import Family, Versions
-from authserver.model.session import Session
+from authserver.model.grant import Family
+from authserver.model.session import Session, SessionKind
 from authserver.model.time import Duration, Instant
 from authserver.tokens.claims import AccessTokenClaims
 from authserver.tokens.handles import NewHandle
@@ -36,8 +36,8 @@ class Begun:
     """A new session and its credentials: a cookie and its CSRF token, or a refresh token."""
 
     session: Session
-    versions: Versions
     family: Family
+    """As stored, at the revocation versions of that moment."""
     cookie: str | None = field(default=None, repr=False)
     csrf_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
@@ -69,10 +69,29 @@ def browser_session(
     idle: Duration,
     absolute: Duration,
 ) -> Session:
+    idle_until = now + min(idle, absolute)
+    return _session(login, caller, now, session_id, "browser", secret_hash, idle_until, now + absolute)
+
+
+def token_session(login: LogIn, caller: Caller, now: Instant, *, absolute: Duration) -> Session:
+    """Its own idle end is its absolute one: whether it is alive is for its family to say."""
+    return _session(login, caller, now, uuid7(now), "token", None, now + absolute, now + absolute)
+
+
+def _session(
+    login: LogIn,
+    caller: Caller,
+    now: Instant,
+    session_id: str,
+    kind: SessionKind,
+    secret_hash: bytes | None,
+    idle_until: Instant,
+    abs_until: Instant,
+) -> Session:
     return Session(
         id=session_id,
         user_id=login.user.id,
-        kind="browser",
+        kind=kind,
         secret_hash=secret_hash,
         auth_time=now,
         acr=login.acr,
@@ -80,34 +99,27 @@ def browser_session(
         client_id=login.client.id,
         created_at=now,
         last_seen_at=now,
-        idle_until=now + min(idle, absolute),
-        abs_until=now + absolute,
-        user_agent=caller.user_agent,
-        address=caller.address,
-    )
-
-
-def token_session(login: LogIn, caller: Caller, now: Instant, *, absolute: Duration) -> Session:
-    """Its own idle end is its absolute one: whether it is alive is for its family to say."""
-    return Session(
-        id=uuid7(now),
-        user_id=login.user.id,
-        kind="token",
-        auth_time=now,
-        acr=login.acr,
-        amr=login.amr,
-        client_id=login.client.id,
-        created_at=now,
-        last_seen_at=now,
-        idle_until=now + absolute,
-        abs_until=now + absolute,
+        idle_until=idle_until,
+        abs_until=abs_until,
         user_agent=caller.user_agent,
         address=caller.address,
     )
 
 
 def first_family(login: LogIn, session: Session, family_id: str, handle: NewHandle, *, idle: Duration) -> Family:
-    now = session.created_at
+    idle_until = min(session.created_at + idle, session.abs_until)
+    return _family(login, session, family_id, handle.secret_hash, handle.salt, idle_until)
+
+
+def cookie_family(login: LogIn, session: Session) -> Family:
+    """What the access tokens of a browser session belong to (their `sid`): it dies with the session, and has no
+    refresh token, because nobody knows a secret with this hash. It bears the session's own id."""
+    return _family(login, session, session.id, secrets.token_bytes(32), secrets.token_bytes(16), session.abs_until)
+
+
+def _family(
+    login: LogIn, session: Session, family_id: str, cur_hash: bytes, salt: bytes, idle_until: Instant
+) -> Family:
     return Family(
         id=family_id,
         session_id=session.id,
@@ -116,37 +128,13 @@ def first_family(login: LogIn, session: Session, family_id: str, handle: NewHand
         scope=login.scope,
         resources=login.resources,
         generation=0,
-        cur_hash=handle.secret_hash,
-        salt=handle.salt,
-        rotated_at=now,
+        cur_hash=cur_hash,
+        salt=salt,
+        rotated_at=session.created_at,
         auth_time=session.auth_time,
         acr=session.acr,
         amr=session.amr,
-        created_at=now,
-        idle_until=min(now + idle, session.abs_until),
-        abs_until=session.abs_until,
-    )
-
-
-def cookie_family(login: LogIn, session: Session) -> Family:
-    """What the access tokens of a browser session belong to (their `sid`): it dies with the session, and has no
-    refresh token, because nobody knows a secret with this hash. It bears the session's own id."""
-    now = session.created_at
-    return Family(
-        id=session.id,
-        session_id=session.id,
-        user_id=session.user_id,
-        client_id=login.client.id,
-        scope=login.scope,
-        resources=login.resources,
-        generation=0,
-        cur_hash=secrets.token_bytes(32),
-        salt=secrets.token_bytes(16),
-        rotated_at=now,
-        auth_time=session.auth_time,
-        acr=session.acr,
-        amr=session.amr,
-        created_at=now,
-        idle_until=session.abs_until,
+        created_at=session.created_at,
+        idle_until=idle_until,
         abs_until=session.abs_until,
     )

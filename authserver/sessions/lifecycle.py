@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -11,7 +11,7 @@ from authserver.clock import Clock
 from authserver.ids import uuid7
 from authserver.model.audit import Caller
 from authserver.model.errors import Forbidden, NotAuthenticated, NotFound
-from authserver.model.grant import Family, Versions
+from authserver.model.grant import Family
 from authserver.model.page import Page, PageRequest
 from authserver.model.revocation import RevocationOutcome
 from authserver.model.session import Session
@@ -67,12 +67,11 @@ class Sessions:
             idle=self.policy.idle,
             absolute=self.policy.absolute,
         )
-        family = cookie_family(login, session)
-        versions = await self._store(login, session, family, caller)
-        if versions is None:
+        family = await self._store(login, session, cookie_family(login, session), caller)
+        if family is None:
             return None
         csrf_token = self.session_handles.parse(cookie).csrf_token
-        return Begun(session=session, versions=versions, family=family, cookie=cookie, csrf_token=csrf_token)
+        return Begun(session=session, family=family, cookie=cookie, csrf_token=csrf_token)
 
     async def _begin_token(self, login: LogIn, caller: Caller) -> Begun | None:
         now = self.now()
@@ -81,14 +80,15 @@ class Sessions:
         session = token_session(login, caller, now, absolute=absolute)
         family_id = uuid7(now)
         handle = self.refresh_handles.first(family_id)
-        family = first_family(login, session, family_id, handle, idle=self.policy.refresh_idle)
-        versions = await self._store(login, session, family, caller)
-        if versions is None:
+        born = first_family(login, session, family_id, handle, idle=self.policy.refresh_idle)
+        family = await self._store(login, session, born, caller)
+        if family is None:
             return None
         refresh_token = handle.token if refreshable else None
-        return Begun(session=session, versions=versions, family=family, refresh_token=refresh_token)
+        return Begun(session=session, family=family, refresh_token=refresh_token)
 
-    async def _store(self, login: LogIn, session: Session, family: Family, caller: Caller) -> Versions | None:
+    async def _store(self, login: LogIn, session: Session, family: Family, caller: Caller) -> Family | None:
+        """The family as it was stored."""
         event = self.audit.event(
             EventType.LOGIN_SUCCEEDED,
             caller.acting_as(f"user:{login.user.id}"),
@@ -99,7 +99,11 @@ class Sessions:
             amr=list(login.amr),
             family_id=family.id,
         )
-        return await self.sessions.begin(session, family, password_hash=login.user.password_hash, event=event)
+        versions = await self.sessions.begin(session, family, password_hash=login.user.password_hash, event=event)
+        if versions is None:
+            return None
+        subject, client, issuer = versions
+        return replace(family, user_version=subject, client_version=client, issuer_version=issuer)
 
     async def family_of(self, session: Session) -> Family | None:
         """The family that access tokens of a browser session belong to, dead or alive."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from authserver.model.errors import Forbidden
+from authserver.model.inputs import is_loopback
 from authserver.model.time import SECOND, Duration, Instant
 from authserver.tokens.handles import DEVICE_COOKIE_LIFE
 
@@ -39,7 +39,7 @@ def set_device(response: Response, value: str) -> None:
 
 def takes_cookies(request: Request) -> bool:
     """Over https, or on this machine: a cookie that crossed a network in the clear is everybody's."""
-    return request.url.scheme == "https" or _is_loopback(request.url.hostname or "")
+    return request.url.scheme == "https" or is_loopback(request.url.hostname or "")
 
 
 def require_https(request: Request) -> None:
@@ -61,10 +61,3 @@ def _read(request: Request, name: str) -> str | None:
     header = "; ".join(request.headers.getlist("cookie"))
     values = [value for part in header.split(";") for key, _, value in [part.strip().partition("=")] if key == name]
     return values[0] if len(values) == 1 and values[0] else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -41,9 +41,9 @@ class CurrentSession:
 
 
 def bearer_token(request: Request) -> str | None:
-    """RFC 6750 section 2.1; another scheme counts as none. Raises InvalidToken when there are two."""
+    """RFC 6750 section 2.1; another scheme counts as none. Raises InvalidToken when it is not the only credential."""
     values = request.headers.getlist("authorization")
     tokens = [v.partition(" ")[2].strip() for v in values if v.partition(" ")[0].lower() == "bearer"]
-    if len(tokens) > 1:
-        raise InvalidToken("more than one bearer token")
+    if tokens and len(values) > 1:
+        raise InvalidToken("more than one Authorization header")
     return tokens[0] if tokens else None

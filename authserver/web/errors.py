@@ -98,7 +98,9 @@ def _bearer_challenge(refused: Refused, scope: Scope) -> str | None:
 
 
 def _presented_bearer(scope: Scope) -> bool:
-    return any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in scope["headers"])
+    return any(
+        name == b"authorization" and value.partition(b" ")[0].lower() == b"bearer" for name, value in scope["headers"]
+    )
 
 
 def _quotable(text: str) -> str:

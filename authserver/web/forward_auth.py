@@ -123,18 +123,8 @@ def _authorization(family: Family, client: Client, issuer: str, resource: str | 
     audience = tuple(r for r in family.resources if r in allowed and resource in (None, r))
     if not audience:
         raise NotAuthenticated("this session was not begun for this resource")
-    return Authorization(
-        client=client,
-        subject=family.user_id,
-        scope=tuple(scope for scope in family.scope if scope in client.scopes),
-        audience=audience,
-        versions=family.versions,
-        family_id=family.id,
-        auth_time=family.auth_time,
-        acr=family.acr,
-        amr=family.amr,
-        not_after=family.abs_until,
-    )
+    scope = tuple(scope for scope in family.scope if scope in client.scopes)
+    return Authorization.of_family(family, client, scope=scope, audience=audience)
 
 
 def _require_scopes(claims: AccessTokenClaims, needed: str) -> None:

@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse, Response
 from authserver.accounts.login import LoggedIn, Login, PasswordAttempt
 from authserver.clock import Clock
 from authserver.model.client import Client
-from authserver.model.inputs import InvalidField
+from authserver.model.inputs import InvalidField, shown
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
 from authserver.oauth.errors import UnauthorizedClient
 from authserver.oauth.form import Form
 from authserver.oauth.response import token_response
 from authserver.oauth.scopes import audience, grant_scope
+from authserver.sessions.facts import session_facts
 from authserver.telemetry import TOKENS_ISSUED
 from authserver.tokens.issuer import TokenIssuer
 from authserver.web import cookies
@@ -25,7 +26,6 @@ from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.csrf import refuse_other_sites
 from authserver.web.forms import read_json
-from authserver.web.session_view import session_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class LoginEndpoint:
 
     def _session(self, logged_in: LoggedIn) -> Response:
         session = logged_in.session
-        body = {"session": session_view(session, current=True), "csrf_token": logged_in.csrf_token}
+        body = {"session": session_facts(session) | {"current": True}, "csrf_token": logged_in.csrf_token}
         response = JSONResponse(body, headers=NO_STORE)
         cookies.set_session(response, logged_in.session_cookie or "", now=self.now(), until=session.abs_until)
         return response
@@ -105,7 +105,7 @@ class LoginBody:
     def read(cls, body: Mapping[str, object]) -> LoginBody:
         for name in body:
             if name not in _READERS:
-                raise InvalidField(_shown(name), f"is not known here; known are: {', '.join(_READERS)}")
+                raise InvalidField(shown(name), f"is not known here; known are: {', '.join(_READERS)}")
         for name in ("username", "password"):
             if name not in body:
                 raise InvalidField(name, "is required")
@@ -162,7 +162,3 @@ _READERS: Final[Mapping[str, Callable[[str, object], object]]] = {
 
 def _optional(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _shown(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name[:40]) or "(empty)"

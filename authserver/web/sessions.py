@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,18 +9,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from authserver.model.errors import NotAuthenticated, NotFound, Refused
-from authserver.model.inputs import InvalidField, is_uuid
-from authserver.model.page import PageRequest
+from authserver.model.inputs import is_uuid
 from authserver.sessions.birth import LiveSession
+from authserver.sessions.facts import session_facts
 from authserver.sessions.lifecycle import Sessions
 from authserver.storage.interface import UserStore
 from authserver.web import cookies
 from authserver.web.answers import NO_STORE, sequence_header
 from authserver.web.caller import caller_of
 from authserver.web.current import CurrentSession
-from authserver.web.session_view import session_view
+from authserver.web.query import PAGING, Query, next_cursor
 
-MAX_PAGE: Final = 200
+LISTING: Final = "own sessions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class SessionEndpoint:
         if user is None:
             raise NotAuthenticated("the session has ended")
         body: dict[str, object] = {
-            "session": session_view(live.session, current=True),
+            "session": session_facts(live.session) | {"current": True},
             "user": {"user_id": user.id, "username": user.username},
         }
         if live.csrf_token is not None:
@@ -55,9 +53,9 @@ class SessionsEndpoint:
 
     async def get(self, request: Request) -> Response:
         live = await self.current.of(request)
-        page = await self.sessions.list(live.user_id, _page(request))
-        shown = [session_view(session, current=session.id == live.session.id) for session in page.items]
-        body = {"sessions": shown, "next_cursor": _cursor(page.next_after)}
+        page = await self.sessions.list(live.user_id, Query(request, PAGING).page(LISTING))
+        shown = [session_facts(session) | {"current": session.id == live.session.id} for session in page.items]
+        body = {"sessions": shown, "next_cursor": next_cursor(LISTING, page)}
         return JSONResponse(body, headers=NO_STORE)
 
     async def delete(self, request: Request) -> Response:
@@ -96,30 +94,3 @@ class SessionItemEndpoint:
 
 def _reason(live: LiveSession, session_id: str) -> str:
     return "logged out" if session_id == live.session.id else "ended from another session"
-
-
-# -- pages ------------------------------------------------------------------------------------
-
-
-def _page(request: Request) -> PageRequest:
-    limit = request.query_params.get("limit", "50")
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MAX_PAGE and len(limit) < 9):
-        raise InvalidField("limit", f"must be between 1 and {MAX_PAGE}")
-    return PageRequest(limit=int(limit), after=_after(request.query_params.get("cursor")))
-
-
-def _cursor(after: str | None) -> str | None:
-    """Opaque, so that nobody builds one."""
-    return None if after is None else base64.urlsafe_b64encode(after.encode()).rstrip(b"=").decode()
-
-
-def _after(cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    try:
-        after = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        after = ""
-    if not is_uuid(after):
-        raise InvalidField("cursor", "is not one that this server gave")
-    return after

@@ -77,12 +77,18 @@ async def test_only_admin_and_its_readers_see_the_audit_log(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer", "Bearer ", "Bearer a b", "Bearer a.b.c", "Basic YTpi", "bearer x", "Bearer " + "x" * 9000]
+    "header", ["Bearer", "Bearer ", "Bearer a b", "Bearer a.b.c", "bearer x", "Bearer " + "x" * 9000]
 )
 async def test_a_malformed_token_is_401(site: Site, header: str) -> None:
     response = await site.http.get("/admin/users", headers={"Authorization": header})
     assert response.status_code == 401
     assert 'error="invalid_token"' in response.headers["www-authenticate"]
+
+
+async def test_credentials_of_another_kind_are_asked_for_a_bearer_token(site: Site) -> None:
+    response = await site.http.get("/admin/users", headers={"Authorization": "Basic YTpi"})
+    # RFC 6750 section 3.1: no error code for "an unsupported authentication method".
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
 
 
 async def test_two_authorization_headers_are_refused(site: Site, admin: dict[str, str]) -> None:

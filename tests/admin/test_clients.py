@@ -68,7 +68,19 @@ async def test_an_id_can_be_taken_once(site: Site, admin: dict[str, str]) -> Non
         ("auth_method", ["private_key_jwt", "", None, "None"]),
         ("grant_types", ["client_credentials", ["password"], ["implicit"], [7], ["refresh_token"] * 2, None]),
         ("scopes", ["read", ["a b"], ['a"b'], ["a\\b"], [""], ["é"], ["x" * 129], [f"s{n}" for n in range(101)]]),
-        ("resources", [["api"], ["https://a.example#f"], ["https://a b"], ["//a"], [7], ["https://[::1"], ["x" * 600]]),
+        (
+            "resources",
+            [
+                ["api"],
+                ["https:nowhere"],
+                ["https://a.example#f"],
+                ["https://a b"],
+                ["//a"],
+                [7],
+                ["https://[::1"],
+                ["x" * 600],
+            ],
+        ),
         ("audiences", [["api"], ["javascript:alert(1)#x"]]),
         (
             "redirect_uris",

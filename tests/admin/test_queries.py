@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authserver.web.admin.query import cursor
+from authserver.web.query import cursor
 from tests.site import Site
 
 SOMEBODY = "01890000-0000-7000-8000-000000000000"

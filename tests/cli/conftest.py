@@ -124,7 +124,7 @@ class Desk:
                     subject=user.id,
                     scope=("read",),
                     audience=(services.issuer,),
-                    versions=begun.versions,
+                    versions=begun.family.versions,
                     family_id=begun.family.id,
                     auth_time=begun.session.auth_time,
                 )

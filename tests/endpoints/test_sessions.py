@@ -168,6 +168,7 @@ async def test_the_list_comes_in_pages(site: Site) -> None:
         "cursor=%00",
         "cursor=eHg",
         "cursor=%C3%A9",
+        "page=2",
     ],
 )
 async def test_a_bad_page_is_400(site: Site, query: str) -> None:

@@ -60,17 +60,11 @@ class RefreshTokenGrant:
         await self._refuse_more_than_granted(client, handle, asked)
         # Every refusal that needs no write is above; from here the presented token is spent.
         family, refresh_token = await self._rotate(client, handle, presented, caller)
-        return Authorization(
-            client=client,
-            subject=family.user_id,
+        return Authorization.of_family(
+            family,
+            client,
             scope=asked.scope_of(client, family),
             audience=asked.audience_of(client, family, self.issuer),
-            versions=family.versions,
-            family_id=family.id,
-            auth_time=family.auth_time,
-            acr=family.acr,
-            amr=family.amr,
-            not_after=family.abs_until,
             refresh_token=refresh_token,
             scope_asked=None if asked.scope is None else tuple(asked.scope.split()),
         )

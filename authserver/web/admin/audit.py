@@ -12,8 +12,8 @@ from authserver.administration.views import event_body
 from authserver.audit.events import EventType
 from authserver.storage.interface import AuditFilter, AuditStore
 from authserver.web.admin.guard import AdminGuard
-from authserver.web.admin.query import PAGING, Query, page_body
 from authserver.web.admin.render import answer
+from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "audit"
 _FILTERS = ("type", "actor", "user_id", "client_id", "session_id", "since", "until")

@@ -12,9 +12,9 @@ from authserver.administration.scopes import CLIENTS, READ
 from authserver.administration.views import client_body
 from authserver.model.inputs import InvalidField, truth
 from authserver.web.admin.guard import AdminGuard
-from authserver.web.admin.query import PAGING, Query, page_body
 from authserver.web.admin.render import answer
 from authserver.web.forms import read_json
+from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "clients"
 

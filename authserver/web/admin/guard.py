@@ -23,6 +23,7 @@ from authserver.model.errors import InsufficientScope, InvalidToken
 from authserver.storage.interface import AuditStore
 from authserver.tokens.claims import AccessTokenClaims
 from authserver.web.caller import caller_of
+from authserver.web.current import bearer_token
 
 
 class TokenAuthenticator(Protocol):
@@ -86,7 +87,11 @@ class AdminGuard:
         return permit
 
     async def _claims(self, request: Request) -> AccessTokenClaims:
-        claims, _ = await self.tokens.authenticate(bearer_token(request))
+        token = bearer_token(request)
+        if token is None:
+            # RFC 6750 section 3.1: no error code for a request without any credentials.
+            raise InvalidToken("this needs an access token with an admin scope", headers={"WWW-Authenticate": "Bearer"})
+        claims, _ = await self.tokens.authenticate(token)
         if self.issuer not in claims.aud:
             raise InvalidToken("the token is not meant for this server", headers=_challenge("invalid_token"))
         return claims
@@ -107,18 +112,6 @@ class AdminGuard:
 
 
 Guard = Callable[..., Awaitable[Administrator]]
-
-
-def bearer_token(request: Request) -> str:
-    """The one token of the Authorization header (RFC 6750 section 2.1); the body and the query are not looked at."""
-    values = request.headers.getlist("authorization")
-    if not values:
-        # RFC 6750 section 3.1: no error code for a request without any credentials.
-        raise InvalidToken("this needs an access token with an admin scope", headers={"WWW-Authenticate": "Bearer"})
-    scheme, _, token = values[0].partition(" ")
-    if len(values) != 1 or scheme.lower() != "bearer" or not token or " " in token:
-        raise InvalidToken("exactly one bearer token is expected", headers=_challenge("invalid_token"))
-    return token
 
 
 def _challenge(error: str, scopes: tuple[str, ...] = ()) -> dict[str, str]:

@@ -14,9 +14,10 @@ from authserver.administration.views import key_body
 from authserver.model.inputs import InvalidField, text, truth
 from authserver.revocation.targets import LONGEST_REASON
 from authserver.web.admin.guard import AdminGuard
-from authserver.web.admin.query import PAGING, Query, page_body
-from authserver.web.admin.render import answer, sequence_header
+from authserver.web.admin.render import answer
+from authserver.web.answers import sequence_header
 from authserver.web.forms import read_json
+from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "keys"
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 from starlette.responses import JSONResponse
 
-from authserver.web.answers import NO_STORE, sequence_header
-
-__all__ = ["answer", "sequence_header"]
+from authserver.web.answers import NO_STORE
 
 
 def answer(body: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:

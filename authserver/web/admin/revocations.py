@@ -19,10 +19,10 @@ from authserver.revocation.revoker import EVENT_OF, Revoker
 from authserver.revocation.targets import RevocationRequest, parse_request
 from authserver.storage.interface import AuditFilter, AuditStore
 from authserver.web.admin.guard import AdminGuard
-from authserver.web.admin.query import PAGING, Query, page_body
 from authserver.web.admin.render import answer
 from authserver.web.answers import sequence_header
 from authserver.web.forms import read_json
+from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "revocations"
 _LEVELS = {str(kind): str(event_type) for kind, event_type in EVENT_OF.items()}

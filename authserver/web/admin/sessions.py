@@ -16,9 +16,9 @@ from authserver.model.revocation import RevocationTarget
 from authserver.revocation.revoker import Revoker
 from authserver.storage.interface import SessionFilter, SessionStore
 from authserver.web.admin.guard import AdminGuard
-from authserver.web.admin.query import PAGING, Query, page_body
 from authserver.web.admin.render import answer
 from authserver.web.answers import sequence_header
+from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "sessions"
 

@@ -14,9 +14,9 @@ from authserver.administration.views import user_body
 from authserver.model.errors import NotFound
 from authserver.model.inputs import InvalidField, is_uuid, truth
 from authserver.web.admin.guard import AdminGuard
-from authserver.web.admin.query import PAGING, Query, page_body
 from authserver.web.admin.render import answer
 from authserver.web.forms import read_json
+from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "users"
 

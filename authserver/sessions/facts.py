@@ -1,4 +1,4 @@
-"""A session as its owner sees it: no secrets, times as RFC 3339."""
+"""What may be shown of a session, to its owner as to an administrator. An allow-list: no secret, no version."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from authserver.model.inputs import rfc3339
 from authserver.model.session import Session
 
 
-def session_view(session: Session, *, current: bool) -> dict[str, object]:
+def session_facts(session: Session) -> dict[str, object]:
+    """Times are RFC 3339 in UTC."""
     return {
         "session_id": session.id,
-        "current": current,
         "kind": session.kind,
         "client_id": session.client_id,
         "auth_time": rfc3339(session.auth_time),

@@ -1,4 +1,4 @@
-"""Query strings of the admin API: filters, limits and opaque cursors."""
+"""Query strings of lists: filters, limits and opaque cursors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from authserver.model.inputs import InvalidField, is_uuid, moment, text
+from authserver.model.inputs import InvalidField, is_uuid, moment, shown, text
 from authserver.model.page import Page, PageRequest
 from authserver.model.time import Instant
 
@@ -30,7 +30,7 @@ class Query:
         for name, value in request.query_params.multi_items():
             if name not in allowed:
                 known_are = f"; known are: {', '.join(sorted(allowed))}" if allowed else ""
-                raise InvalidField(_shown(name), f"is not a parameter here{known_are}")
+                raise InvalidField(shown(name), f"is not a parameter here{known_are}")
             if name in self._values:
                 raise InvalidField(name, "is given twice")
             self._values[name] = value
@@ -107,13 +107,12 @@ def open_cursor(listing: str, value: str) -> str:
 
 def page_body(listing: str, page: Page[T], render: Callable[[T], Mapping[str, object]]) -> dict[str, object]:
     """{"items": [...], "next_cursor": text or null}."""
-    next_cursor = None if page.next_after is None else cursor(listing, page.next_after)
-    return {"items": [render(item) for item in page.items], "next_cursor": next_cursor}
+    return {"items": [render(item) for item in page.items], "next_cursor": next_cursor(listing, page)}
+
+
+def next_cursor(listing: str, page: Page[T]) -> str | None:
+    return None if page.next_after is None else cursor(listing, page.next_after)
 
 
 def _check(listing: str, key: bytes) -> bytes:
     return hashlib.sha256(listing.encode() + b"\0" + key).digest()[:_CHECK]
-
-
-def _shown(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name[:40]) or "(empty)"
