@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.processes import authserver
+from tests.processes import ROOT, authserver, environment, serving
 from tests.servers import ValkeyServer, free_port
 
 
@@ -108,3 +112,16 @@ def test_a_dead_redis_is_a_warning_and_a_living_one_is_not(
     assert checks(tmp_path, 0, **place, redis_url=valkey_server.url)["redis"]["verdict"] == "ok"
     dead = f"redis://127.0.0.1:{free_port()}/0"
     assert checks(tmp_path, 0, **place, redis_url=dead)["redis"]["verdict"] == "warning"
+
+
+def test_the_master_key_is_replaced_as_the_guide_says(tmp_path: Path, place: dict[str, Any]) -> None:
+    (tmp_path / "data").mkdir()
+    run(tmp_path, "init", **place)
+    (program,) = re.findall(r"<<'END'.*?\n(.*?)\nEND", (ROOT / "docs/guide/keys.md").read_text(), re.DOTALL)
+    with serving(tmp_path, **place):
+        pass
+    (tmp_path / "secret/keys/master.key").unlink()
+    subprocess.run([sys.executable, "-c", program], env=environment(place), cwd=tmp_path, check=True, timeout=60)
+    run(tmp_path, "init", **place)
+    with serving(tmp_path, **place) as server:
+        assert httpx.get(f"{server.url}/readyz").status_code == 200

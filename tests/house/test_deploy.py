@@ -114,6 +114,20 @@ def test_the_guide_sets_from_the_answer_what_visitors_could_send_themselves(head
     assert re.search(rf"auth_request_set {re.escape(variable[0])} +\$upstream_http_{answer};", nginx)
 
 
+def test_the_secret_is_readable_in_the_containers_and_nowhere_else() -> None:
+    """Compose mounts the file with its owner and mode of the host."""
+    told = COMPOSE.partition("\nx-server:")[0]
+    assert "mkdir -m 700 secrets" in told
+    assert "chmod 444 secrets/database_password" in told
+    assert "umask" not in told
+
+
+def test_nobody_starts_as_root_without_the_right_to_become_somebody_else() -> None:
+    for name in ("server-a", "server-b", "setup", "valkey"):
+        if "cap_drop: [ALL]" in service(name):
+            assert 'user: "' in service(name) or "build: .." in service(name), "the image's own USER is no root"
+
+
 def test_systemd_confines_the_server_and_does_not_restart_what_cannot_work() -> None:
     for line in ("User=authserver", "NoNewPrivileges=true", "ProtectSystem=strict", "RestartPreventExitStatus=2"):
         assert line in UNIT
