@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from authserver.model.time import DAY, HOUR
 from tests.conftest import Stores
 from tests.storage.builders import NOW, a_key, an_event
+from tests.storage.conftest import World
 
 
 async def states(stores: Stores) -> dict[str, str]:
@@ -59,6 +61,22 @@ async def test_an_emergency_revokes_the_active_and_the_announced_key_and_signs_w
         ("kid", "a", NOW + 1),
         ("kid", "waiting", NOW + 1),
     }
+
+
+async def test_a_revoked_key_is_gone_once_none_of_its_tokens_can_live(stores: Stores) -> None:
+    keys, told = stores.keys, NOW + 1
+    await keys.replace_now(a_key(kid="a"), instead_of=None, at=NOW, reason="", event=an_event())
+    await keys.add_announced(a_key(kid="waiting"), event=an_event())
+    await keys.replace_now(a_key(kid="b"), instead_of="a", at=told, reason="leak", event=an_event())
+    assert await keys.purge(now=told + DAY) == 0
+    assert await keys.purge(now=told + DAY + HOUR) == 2
+    assert await states(stores) == {"b": "active"}
+
+
+async def test_a_key_that_an_earlier_version_revoked_is_gone_in_the_end_too(world: World) -> None:
+    await world.sql("UPDATE signing_keys SET state = 'revoked', revoked_at = :at, remove_at = NULL", at=NOW)
+    assert await world.stores.keys.purge(now=NOW + DAY) == 0
+    assert await world.stores.keys.purge(now=NOW + DAY + HOUR) == 1
 
 
 async def test_key_changes_move_the_configuration_version_on(stores: Stores) -> None:

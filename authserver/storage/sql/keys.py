@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
 from authserver.model.key import SigningKey
-from authserver.model.time import Instant
+from authserver.model.time import DAY, HOUR, Duration, Instant
 from authserver.storage.interface import AlreadyExists
 from authserver.storage.sql import rows
 from authserver.storage.sql.books import record
@@ -17,6 +17,12 @@ from authserver.storage.sql.database import Database, Undo, Work
 from authserver.storage.sql.tables import signing_keys
 
 keys = signing_keys.c
+WITHDRAWN: Duration = DAY + HOUR
+"""How long the row of a revoked key is kept: longer than any access token lives, which is a day at most."""
+
+
+REMOVED_FROM = func.coalesce(keys.remove_at, keys.revoked_at + WITHDRAWN)
+"""Keys that earlier versions revoked have no `remove_at`."""
 
 
 class SqlKeys:
@@ -61,12 +67,10 @@ class SqlKeys:
     ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             if instead_of is not None:
-                await _step_down(connection, instead_of, state="revoked", revoked_at=at, reason=reason)
+                await _step_down(connection, instead_of, **_revoked(at, reason))
             # The next key lay beside the one that leaked.
             await connection.execute(
-                update(signing_keys)
-                .where(keys.state == "announced")
-                .values(state="revoked", revoked_at=at, reason=reason)
+                update(signing_keys).where(keys.state == "announced").values(**_revoked(at, reason))
             )
             await _insert(connection, key, "active", active_at=at)
             await record(connection, event)
@@ -77,7 +81,7 @@ class SqlKeys:
     async def purge(self, *, now: Instant) -> int:
         async def work(connection: AsyncConnection) -> int:
             gone = await connection.execute(
-                delete(signing_keys).where(keys.state.in_(("retired", "revoked")), keys.remove_at <= now)
+                delete(signing_keys).where(keys.state.in_(("retired", "revoked")), now >= REMOVED_FROM)
             )
             return gone.rowcount
 
@@ -94,6 +98,10 @@ class SqlKeys:
 async def _insert(connection: AsyncConnection, key: SigningKey, state: str, **changes: Instant) -> None:
     values = rows.as_values(key, signing_keys) | {"state": state} | changes
     await connection.execute(insert(signing_keys).values(values))
+
+
+def _revoked(at: Instant, reason: str) -> dict[str, object]:
+    return {"state": "revoked", "revoked_at": at, "reason": reason, "remove_at": at + WITHDRAWN}
 
 
 async def _step_down(connection: AsyncConnection, kid: str, **changes: object) -> None:

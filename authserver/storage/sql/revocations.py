@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,7 @@ from authserver.storage.sql.books import last_entry, record
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.ending import NOT_FOUND, UNCHANGED, end_family, end_sessions
 from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.keys import WITHDRAWN
 from authserver.storage.sql.reach import BEFORE, counted, preview
 from authserver.storage.sql.tables import (
     clients,
@@ -221,7 +222,7 @@ async def _move_on(connection: AsyncConnection, bump: Any) -> RevocationOutcome:
 async def _revoke_key(
     connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
 ) -> RevocationOutcome:
-    withdrawn = case((signing_keys.c.remove_at.is_(None), at + UNBOUNDED), else_=signing_keys.c.remove_at)
+    withdrawn = func.coalesce(signing_keys.c.remove_at, at + WITHDRAWN)
     done = await connection.execute(
         update(signing_keys)
         .where(signing_keys.c.kid == target.value, signing_keys.c.state.in_(("announced", "retired")))
