@@ -1,8 +1,7 @@
-"""Identifiers (UUIDv7, RFC 9562) and random handles."""
+"""Identifiers: UUIDv7 (RFC 9562)."""
 
 from __future__ import annotations
 
-import base64
 import secrets
 
 from authserver.model.time import Instant
@@ -20,8 +19,3 @@ def uuid7_floor(at: Instant) -> str:
     """The smallest UUIDv7 of that millisecond: a bound for ranges by time."""
     text = f"{(at << 80) | (0x7 << 76) | (0b10 << 62):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def random_handle(size: int = 32) -> str:
-    """`size` random bytes as base64url without padding."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(size)).rstrip(b"=").decode("ascii")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,7 +19,7 @@ import httpx
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
-from authserver.ids import random_handle, uuid7
+from authserver.ids import uuid7
 from authserver.model.account import User
 from authserver.model.audit import SYSTEM, AuditEvent
 from authserver.model.client import Client, ClientSecret
@@ -187,7 +188,7 @@ class OAuthServer:
             "resources": (API, FILES),
             "grant_types": ("client_credentials", "refresh_token"),
         }
-        secret = random_handle() if different["auth_method"] != "none" else ""
+        secret = secrets.token_urlsafe() if different["auth_method"] != "none" else ""
         kept = ClientSecret(
             id=uuid7(self.clock()), sha256=hashlib.sha256(secret.encode()).digest(), created_at=self.clock()
         )

@@ -116,12 +116,12 @@ class Login:
         """The enabled user whose password this is."""
         user = await self.users.by_username(key)
         try:
-            check = await self.passwords.verify(attempt.password, user.password_hash if user else None)
+            right = await self.passwords.verify(attempt.password, user.password_hash if user else None)
         except TemporarilyUnavailable:
             LOGINS.inc("overloaded")
             await self.throttle.released(admission)
             raise
-        if user is None or not check.ok:
+        if user is None or not right:
             await self._refuse("wrong", user, attempt, admission, caller)
         if not user.enabled:
             await self._refuse("disabled", user, attempt, admission, caller)

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -42,12 +42,6 @@ class Argon2Params:
     def __post_init__(self) -> None:
         if self.memory_kib < 8 * self.lanes or self.passes < 1 or self.lanes < 1:
             raise ValueError("argon2 needs passes >= 1, lanes >= 1 and at least 8 KiB a lane")
-
-
-class PasswordCheck(NamedTuple):
-    ok: bool
-    needs_rehash: bool
-    """Right, but stored under weaker (or other) parameters than today's."""
 
 
 class InvalidPassword(Refused):
@@ -85,7 +79,7 @@ class Passwords:
         """Stored under other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
 
-    async def verify(self, password: str, stored: str | None) -> PasswordCheck:
+    async def verify(self, password: str, stored: str | None) -> bool:
         """Compare with a stored hash; None (no such user, no password) takes as long and is never right."""
         secret = password_bytes(password)
         return await self._in_pool(lambda: self._check(secret, stored))
@@ -94,9 +88,8 @@ class Passwords:
         """Drop what waits, let what runs finish."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _check(self, secret: bytes, stored: str | None) -> PasswordCheck:
-        ok = self._matches(self._dummy if stored is None else stored, secret) and stored is not None
-        return PasswordCheck(ok, ok and stored is not None and self.needs_rehash(stored))
+    def _check(self, secret: bytes, stored: str | None) -> bool:
+        return self._matches(self._dummy if stored is None else stored, secret) and stored is not None
 
     def _matches(self, stored: str, secret: bytes) -> bool:
         try:

@@ -17,9 +17,7 @@ class EventType(StrEnum):
     SESSION_OTHERS_ENDED = "sessions.others_ended"
 
     # Refresh families and tokens.
-    FAMILY_OPENED = "family.opened"
     FAMILY_REUSED = "family.reused"
-    FAMILY_ENDED = "family.ended"
     FAMILY_REVOKED = "family.revoked"
     REFRESH_WRONG_CLIENT = "refresh.wrong_client"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 (an event's name, no credential)

@@ -151,7 +151,7 @@ async def _ensure_user(services: Services, demo: Demo) -> None:
     user = await services.users.by_username(username_key(demo.username))
     if user is None:
         await services.directory.create(demo.username, demo.password, caller=DEVELOPER)
-    elif not (await services.passwords.verify(demo.password, user.password_hash)).ok:
+    elif not await services.passwords.verify(demo.password, user.password_hash):
         await services.directory.set_password(user.id, demo.password, caller=DEVELOPER)
 
 

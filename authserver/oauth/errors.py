@@ -76,23 +76,3 @@ class UnsupportedGrantType(OAuthError):
     """This server has no such grant (RFC 6749 section 5.2)."""
 
     code = "unsupported_grant_type"
-
-
-class UnsupportedTokenType(OAuthError):
-    """This server cannot revoke tokens of that type (RFC 7009 section 2.2.1)."""
-
-    code = "unsupported_token_type"
-
-
-class AccessDenied(OAuthError):
-    """The resource owner or the server said no (RFC 6749 section 4.1.2.1)."""
-
-    code = "access_denied"
-    status = 403
-
-
-class ServerError(OAuthError):
-    """The server met something it did not expect (RFC 6749 section 4.1.2.1)."""
-
-    code = "server_error"
-    status = 500

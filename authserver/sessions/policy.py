@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration
+from authserver.model.time import DAY, HOUR, MINUTE, Duration
 from authserver.storage.interface import SessionTouch
 
 
@@ -18,7 +18,6 @@ class SessionPolicy:
     """A use is written at most this often, so the idle end is exact to this much."""
     refresh_idle: Duration = 14 * DAY
     refresh_absolute: Duration = 30 * DAY
-    refresh_grace: Duration = 10 * SECOND
     unrefreshable: Duration = 5 * MINUTE
     """Life of a token log-in whose client gets no refresh token: that of one access token."""
 

@@ -19,7 +19,6 @@ def policies(settings: Settings) -> tuple[SessionPolicy, RotationPolicy]:
             touch_interval=min(MINUTE, settings.session_idle_ttl // 2),
             refresh_idle=settings.refresh_idle_ttl,
             refresh_absolute=settings.refresh_absolute_ttl,
-            refresh_grace=settings.refresh_grace,
             unrefreshable=settings.access_token_ttl,
         )
         keys = RotationPolicy(
