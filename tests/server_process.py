@@ -25,6 +25,14 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Ask again and again until it holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
 class Process:
     """A server as a child process in its own session, so that Ctrl-C reaches only the tests."""
 

@@ -6,8 +6,7 @@ import base64
 import re
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from authserver.settings import Settings
 from authserver.tokens.masterkey import create_master_key
 from tests.conftest import run_apart
 from tests.processes import ServerProcess, authserver, serving
+from tests.server_process import until
 from tests.servers import free_port
 
 
@@ -140,13 +140,6 @@ def asking(server: ServerProcess, demo: Demo) -> Iterator[tuple[socket.socket, b
         connection.sendall(head.encode())
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n", "which it says when it wants the body"
         yield connection, body
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path, settings: dict[str, Any]) -> None:
