@@ -6,35 +6,19 @@ signs, starts the jobs, and undoes all of it at the end.
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from time import monotonic_ns
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from authserver import telemetry, wiring
-from authserver.model.time import SECOND
+from authserver.background import background, jobs_of
 from authserver.services import Services
 from authserver.settings import Settings, load_settings
-from authserver.storage import channels
-from authserver.storage.interface import StorageUnavailable
 from authserver.web.middleware import Edge
 from authserver.web.routes import METADATA, routes
 from authserver.web.routing import Router
-
-POLL_ALONE = 0.1
-"""Seconds between two looks at the configuration's version when nothing else would tell of a change."""
-POLL_WITH_BUS = 1.0
-RETRY_SECONDS = 0.25
-ROTATION_SECONDS = 30.0
-ANCHOR_SECONDS = 60.0
-GAUGE_SECONDS = 1.0
-
-_log = telemetry.logger("authserver.app")
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -106,131 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     services = await wiring.build(settings)
     try:
         await services.rotation.ensure_keys()
-        async with background(_jobs(settings, services)):
+        async with background(jobs_of(settings, services)):
             yield services
     finally:
         await services.close()
-
-
-def _jobs(settings: Settings, services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
-    follower = Follower(services, bus_reaches_others=settings.redis_url is not None)
-    register_gauges(services, follower)
-    jobs: dict[str, Callable[[], Awaitable[None]]] = {
-        "follow": follower.run,
-        "rotate keys": lambda: every(ROTATION_SECONDS, services.rotation.tick),
-        "purge": lambda: every(settings.purge_interval / SECOND, lambda: purge(services)),
-        "anchor clock": lambda: every(ANCHOR_SECONDS, lambda: anchor_clock(services)),
-    }
-    for channel in channels.ALL:
-        jobs[f"listen to {channel}"] = lambda channel=channel: follower.listen(channel)  # type: ignore[misc]
-    if telemetry.MULTIPROCESS:
-        jobs["gauges"] = lambda: every(GAUGE_SECONDS, write_gauges)
-    return jobs
-
-
-@dataclass(slots=True)
-class Follower:
-    """Keeps this process's copies of clients and keys as new as the database's configuration version."""
-
-    services: Services
-    bus_reaches_others: bool
-    _seen: int | None = None
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def run(self) -> None:
-        while True:
-            self._wake.clear()
-            await self.look()
-            # Not wait_for: on Python 3.11 it swallows a cancellation that meets the wake-up, and the job never ends.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._interval()):
-                    await self._wake.wait()
-
-    async def listen(self, channel: str) -> None:
-        async for _ in self.services.bus.subscribe(channel):
-            self._wake.set()
-
-    async def look(self) -> None:
-        version = await self.services.maintenance.config_version()
-        if version != self._seen:
-            self.services.client_cache.invalidate()
-            await self.services.keys.load()
-            self._seen = version
-        self.services.client_cache.confirm()
-
-    def _interval(self) -> float:
-        return POLL_WITH_BUS if self.bus_reaches_others and self.services.bus.connected else POLL_ALONE
-
-
-async def purge(services: Services) -> None:
-    for table, rows in (await services.purge.run_once()).items():
-        telemetry.PURGED.labels(table).inc(rows)
-
-
-async def anchor_clock(services: Services) -> None:
-    started = monotonic_ns()
-    correction = services.now.anchor(await services.maintenance.now(), monotonic_ns() - started)
-    if abs(correction) > SECOND:
-        _log.warning("clock corrected by the database's", milliseconds=correction)
-
-
-async def write_gauges() -> None:
-    telemetry.refresh_gauges()
-
-
-def register_gauges(services: Services, follower: Follower) -> None:
-    telemetry.gauge("authserver_bus_connected", "1 while the bus delivers", lambda: float(services.bus.connected))
-    telemetry.gauge(
-        "authserver_config_age_seconds",
-        "Since clients and keys were last confirmed",
-        lambda: min(services.client_cache.age, 1e9),
-    )
-    telemetry.gauge(
-        "authserver_password_queue", "Passwords waiting to be hashed", lambda: float(services.passwords.pending)
-    )
-    telemetry.gauge(
-        "authserver_signing_key_age_seconds", "Since the active key began to sign", lambda: signing_key_age(services)
-    )
-
-
-def signing_key_age(services: Services) -> float:
-    key = services.keys.snapshot.in_state("active")
-    return (services.now() - (key.active_at or key.created_at)) / SECOND if key else float("nan")
-
-
-# -- running jobs -------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def background(jobs: dict[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
-    """Run them beside the body; cancelled and awaited at its end."""
-    tasks = [asyncio.create_task(supervised(name, job), name=name) for name, job in jobs.items()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def supervised(name: str, job: Callable[[], Awaitable[None]]) -> None:
-    """A job that breaks is started again: a server must not silently go on without it."""
-    down = False
-    while True:
-        try:
-            await job()
-        except StorageUnavailable as error:
-            if not down:
-                _log.warning("waiting for the database", job=name, error=str(error))
-            down = True
-        except Exception:  # noqa: BLE001 - whatever broke it, it is started again
-            _log.exception("job broke; starting it again", job=name)
-            await asyncio.sleep(1)
-        await asyncio.sleep(RETRY_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
-
-
-async def every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
-    """Run `step` again and again; jittered, so that many processes do not do it at the same moment."""
-    while True:
-        await asyncio.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-        await step()

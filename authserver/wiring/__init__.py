@@ -50,6 +50,7 @@ from authserver.tokens.keyring import KeyRing
 from authserver.tokens.masterkey import MasterKey, load_master_key
 from authserver.tokens.rotation import KeyRotation, RotationPolicy
 from authserver.tokens.validation import AccessTokens
+from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.shared import cache_and_bus, redis_answers
 
@@ -75,11 +76,11 @@ async def build(settings: Settings) -> Services:
         for resource in resources:
             undo.push_async_callback(resource.close)
             await resource.start()
-        stores = _Stores.of(database)
+        stores = Stores.of(database)
         await _require_schema(stores.maintenance)
         now = await _clock(stores.maintenance)
         client_cache = CachedClients(stores.clients)
-        ground = _Ground(settings, session_policy, master, stores, client_cache, cache, bus, now, AuditLog(now))
+        ground = Ground(settings, session_policy, master, stores, client_cache, cache, bus, now, AuditLog(now))
         services = await _assemble(ground, rotation_policy, passwords, resources)
         undo.pop_all()
     return services
@@ -115,78 +116,11 @@ def _announcer(client_cache: CachedClients, bus: Bus) -> Callable[[], Awaitable[
     return announce
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    """The database, one store per aggregate."""
-
-    clients: SqlClients
-    users: SqlUsers
-    sessions: SqlSessions
-    families: SqlFamilies
-    revocations: SqlRevocations
-    keys: SqlKeys
-    throttle: SqlThrottle
-    audit: SqlAudit
-    maintenance: SqlMaintenance
-
-    @classmethod
-    def of(cls, db: Database) -> _Stores:
-        return cls(
-            SqlClients(db),
-            SqlUsers(db),
-            SqlSessions(db),
-            SqlFamilies(db),
-            SqlRevocations(db),
-            SqlKeys(db),
-            SqlThrottle(db),
-            SqlAudit(db),
-            SqlMaintenance(db),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What everything else stands on."""
-
-    settings: Settings
-    session_policy: SessionPolicy
-    master: MasterKey
-    stores: _Stores
-    client_cache: CachedClients
-    cache: Cache
-    bus: Bus
-    now: SteadyClock
-    audit: AuditLog
-
-
-@dataclass(frozen=True, slots=True)
-class _Tokens:
-    keys: KeyRing
-    rotation: KeyRotation
-    issue: TokenIssuer
-    access: AccessTokens
-    refresh_handles: RefreshHandles
-    device_cookies: DeviceCookies
-
-    @classmethod
-    def of(cls, ground: _Ground, policy: RotationPolicy) -> _Tokens:
-        settings, now = ground.settings, ground.now
-        keys = KeyRing(ground.stores.keys, ground.master, now)
-        return cls(
-            keys,
-            KeyRotation(ground.stores.keys, ground.master, keys, policy, now),
-            TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now),
-            AccessTokens(keys, ground.stores.revocations, settings.issuer, now),
-            RefreshHandles(ground.master),
-            DeviceCookies(ground.master),
-        )
-
-
 async def _assemble(
-    ground: _Ground, rotation_policy: RotationPolicy, passwords: Passwords, resources: tuple[Resource, ...]
+    ground: Ground, rotation_policy: RotationPolicy, passwords: Passwords, resources: tuple[Resource, ...]
 ) -> Services:
     settings, stores, now = ground.settings, ground.stores, ground.now
-    tokens = _Tokens.of(ground, rotation_policy)
+    tokens = Tokens.of(ground, rotation_policy)
     await tokens.keys.load()
     announce = _announcer(ground.client_cache, ground.bus)
     revoker = Revoker(stores.revocations, ground.bus, ground.audit, now, tokens.rotation.withdraw, announce)
@@ -232,7 +166,7 @@ async def _assemble(
     )
 
 
-def _sessions(ground: _Ground, tokens: _Tokens) -> Sessions:
+def _sessions(ground: Ground, tokens: Tokens) -> Sessions:
     return Sessions(
         ground.stores.sessions,
         ground.stores.families,
@@ -247,9 +181,7 @@ def _sessions(ground: _Ground, tokens: _Tokens) -> Sessions:
     )
 
 
-def _login(
-    ground: _Ground, tokens: _Tokens, sessions: Sessions, passwords: Passwords, throttle: LoginThrottle
-) -> Login:
+def _login(ground: Ground, tokens: Tokens, sessions: Sessions, passwords: Passwords, throttle: LoginThrottle) -> Login:
     return Login(
         users=ground.stores.users,
         passwords=passwords,
@@ -262,13 +194,13 @@ def _login(
     )
 
 
-def _client_directory(ground: _Ground, clients: ClientStore, grants: Collection[str]) -> ClientDirectory:
+def _client_directory(ground: Ground, clients: ClientStore, grants: Collection[str]) -> ClientDirectory:
     settings = ground.settings
     readers = client_readers(grants, settings.access_token_ttl)
     return ClientDirectory(clients, LastAdmin(clients, settings.issuer), readers, ground.audit, ground.now)
 
 
-def _grants(ground: _Ground, tokens: _Tokens) -> Mapping[str, Grant]:
+def _grants(ground: Ground, tokens: Tokens) -> Mapping[str, Grant]:
     settings, stores = ground.settings, ground.stores
     return grant_table(
         ClientCredentialsGrant(ground.client_cache, settings.issuer),

@@ -1,0 +1,97 @@
+"""What the services are put together from: the stores, what everything stands on, and tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authserver.audit.log import AuditLog
+from authserver.clock import SteadyClock
+from authserver.sessions.policy import SessionPolicy
+from authserver.settings import Settings
+from authserver.storage.cached import CachedClients
+from authserver.storage.interface import Bus, Cache
+from authserver.storage.sql import (
+    Database,
+    SqlAudit,
+    SqlClients,
+    SqlFamilies,
+    SqlKeys,
+    SqlMaintenance,
+    SqlRevocations,
+    SqlSessions,
+    SqlThrottle,
+    SqlUsers,
+)
+from authserver.tokens.handles import DeviceCookies, RefreshHandles
+from authserver.tokens.issuer import TokenIssuer
+from authserver.tokens.keyring import KeyRing
+from authserver.tokens.masterkey import MasterKey
+from authserver.tokens.rotation import KeyRotation, RotationPolicy
+from authserver.tokens.validation import AccessTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The database, one store per aggregate."""
+
+    clients: SqlClients
+    users: SqlUsers
+    sessions: SqlSessions
+    families: SqlFamilies
+    revocations: SqlRevocations
+    keys: SqlKeys
+    throttle: SqlThrottle
+    audit: SqlAudit
+    maintenance: SqlMaintenance
+
+    @classmethod
+    def of(cls, db: Database) -> Stores:
+        return cls(
+            SqlClients(db),
+            SqlUsers(db),
+            SqlSessions(db),
+            SqlFamilies(db),
+            SqlRevocations(db),
+            SqlKeys(db),
+            SqlThrottle(db),
+            SqlAudit(db),
+            SqlMaintenance(db),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What everything else stands on."""
+
+    settings: Settings
+    session_policy: SessionPolicy
+    master: MasterKey
+    stores: Stores
+    client_cache: CachedClients
+    cache: Cache
+    bus: Bus
+    now: SteadyClock
+    audit: AuditLog
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    keys: KeyRing
+    rotation: KeyRotation
+    issue: TokenIssuer
+    access: AccessTokens
+    refresh_handles: RefreshHandles
+    device_cookies: DeviceCookies
+
+    @classmethod
+    def of(cls, ground: Ground, policy: RotationPolicy) -> Tokens:
+        settings, now = ground.settings, ground.now
+        keys = KeyRing(ground.stores.keys, ground.master, now)
+        return cls(
+            keys,
+            KeyRotation(ground.stores.keys, ground.master, keys, policy, now),
+            TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now),
+            AccessTokens(keys, ground.stores.revocations, settings.issuer, now),
+            RefreshHandles(ground.master),
+            DeviceCookies(ground.master),
+        )
