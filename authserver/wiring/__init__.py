@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from time import monotonic_ns
 
 from authserver.accounts.directory import Directory
@@ -24,32 +23,18 @@ from authserver.oauth.revocation import TokenRevocation
 from authserver.revocation.revoker import Revoker
 from authserver.services import Resource, Services
 from authserver.sessions.lifecycle import Sessions
-from authserver.sessions.policy import SessionPolicy
 from authserver.settings import Settings, SettingsError
 from authserver.storage.cached import AnnouncedClients, CachedClients
 from authserver.storage.channels import tell_changed
-from authserver.storage.interface import Bus, Cache, ClientStore, MaintenanceStore
+from authserver.storage.interface import Bus, ClientStore, MaintenanceStore
 from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import (
-    Database,
-    SqlAudit,
-    SqlClients,
-    SqlFamilies,
-    SqlKeys,
-    SqlMaintenance,
-    SqlRevocations,
-    SqlSessions,
-    SqlThrottle,
-    SqlUsers,
     open_database,
 )
 from authserver.storage.sql import migrate as migrate_database
-from authserver.tokens.handles import DeviceCookies, RefreshHandles, SessionHandles
-from authserver.tokens.issuer import TokenIssuer
-from authserver.tokens.keyring import KeyRing
-from authserver.tokens.masterkey import MasterKey, load_master_key
-from authserver.tokens.rotation import KeyRotation, RotationPolicy
-from authserver.tokens.validation import AccessTokens
+from authserver.tokens.handles import SessionHandles
+from authserver.tokens.masterkey import load_master_key
+from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.shared import cache_and_bus, redis_answers
