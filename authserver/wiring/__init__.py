@@ -28,10 +28,8 @@ from authserver.storage.cached import AnnouncedClients, CachedClients
 from authserver.storage.channels import tell_changed
 from authserver.storage.interface import Bus, ClientStore, MaintenanceStore
 from authserver.storage.purge import PurgeJob
-from authserver.storage.sql import (
-    open_database,
-)
 from authserver.storage.sql import migrate as migrate_database
+from authserver.storage.sql import open_database
 from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
