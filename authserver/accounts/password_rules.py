@@ -21,6 +21,7 @@ _RUNS: Final = (
     "qwertzuiop", "azertyuiop", "1qaz2wsx3edc4rfv5tgb", "1q2w3e4r5t6y7u8i9o0p", "qazwsxedcrfvtgb",
 )  # fmt: skip
 _MIN_RUN: Final = 4
+_MAX_RUN: Final = max(map(len, _RUNS))
 
 
 class WeakPassword(InvalidPassword):
@@ -85,4 +86,5 @@ def _is_runs(text: str) -> bool:
 
 def _run_length(text: str) -> int:
     rows = (*_RUNS, *(row[::-1] for row in _RUNS))
-    return max((n for n in range(_MIN_RUN, len(text) + 1) if any(text[:n] in row for row in rows)), default=0)
+    lengths = range(_MIN_RUN, min(len(text), _MAX_RUN) + 1)
+    return max((n for n in lengths if any(text[:n] in row for row in rows)), default=0)

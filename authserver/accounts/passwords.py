@@ -121,6 +121,9 @@ def password_bytes(password: str) -> bytes:
 
     All of it counts: nothing is cut at 72 bytes. Raises InvalidPassword unless 1 to 1024 bytes.
     """
+    # Before normalising: sorting a long run of combining marks takes time by the square of its length.
+    if len(password) > MAX_PASSWORD_BYTES:
+        raise InvalidPassword(f"password must have 1 to {MAX_PASSWORD_BYTES} bytes")
     try:
         secret = unicodedata.normalize("NFC", password).encode()
     except UnicodeEncodeError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from authserver.accounts.password_rules import WeakPassword, check_new_password
@@ -59,3 +61,10 @@ def test_long_is_refused() -> None:
 )  # fmt: skip
 def test_no_composition_is_asked_for(good: str) -> None:
     check_new_password(good, "alice")
+
+
+def test_a_long_walk_over_the_keyboard_is_seen_through_quickly() -> None:
+    started = time.process_time()
+    with pytest.raises(WeakPassword):
+        check_new_password("qwertyuiop" * 102, "ada")
+    assert time.process_time() - started < 0.1

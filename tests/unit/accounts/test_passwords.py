@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
 
-from authserver.accounts.passwords import Argon2Params, InvalidPassword, Passwords
+from authserver.accounts.passwords import Argon2Params, InvalidPassword, Passwords, password_bytes
 from authserver.model.errors import TemporarilyUnavailable
 
 CHEAP = Argon2Params(memory_kib=8, passes=1)
@@ -76,6 +77,15 @@ async def test_a_password_that_nobody_can_have_is_refused(passwords: Passwords, 
     with pytest.raises(InvalidPassword) as raised:
         await passwords.verify(refused, None)
     assert raised.value.status == 400
+
+
+def test_a_long_password_is_refused_before_its_accents_are_sorted() -> None:
+    """Sorting 32,000 combining marks takes a second, in which this thread would serve nobody else."""
+    marks = "a" + "\u0301\u0316" * 16_000
+    started = time.process_time()
+    with pytest.raises(InvalidPassword):
+        password_bytes(marks)
+    assert time.process_time() - started < 0.05
 
 
 async def test_1024_bytes_are_allowed(passwords: Passwords) -> None:
