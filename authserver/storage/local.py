@@ -20,11 +20,16 @@ class _Entry:
 
 @dataclass(slots=True)
 class LocalCache:
-    """Bounded: the least recently used entry goes first, so that a flood of keys costs no memory."""
+    """Bounded: the least recently used entry goes first, so that a flood of keys costs no memory.
+
+    Each kind of key (`login:known`, `login:failed`) has its own bound: failures from ten thousand networks must not
+    push out which addresses the owners of accounts are known on.
+    """
 
     now: Clock = system_clock
     size: int = 10_000
-    _entries: OrderedDict[str, _Entry] = field(default_factory=OrderedDict)
+    """Entries of one kind."""
+    _entries: defaultdict[str, OrderedDict[str, _Entry]] = field(default_factory=lambda: defaultdict(OrderedDict))
 
     async def get(self, key: str) -> bytes | None:
         entry = self._living(key)
@@ -34,7 +39,7 @@ class LocalCache:
         self._put(key, _Entry(value, self.now() + ttl))
 
     async def delete(self, key: str) -> None:
-        self._entries.pop(key, None)
+        self._alike(key).pop(key, None)
 
     async def count(self, key: str, *, window: Duration) -> int:
         entry = self._living(key)
@@ -42,23 +47,30 @@ class LocalCache:
             entry = _Entry(b"", self.now() + window)
             self._put(key, entry)
         entry.count += 1
+        entry.value = str(entry.count).encode()
         return entry.count
 
     def _living(self, key: str) -> _Entry | None:
-        entry = self._entries.get(key)
+        entries = self._alike(key)
+        entry = entries.get(key)
         if entry is None:
             return None
         if entry.expires_at <= self.now():
-            del self._entries[key]
+            del entries[key]
             return None
-        self._entries.move_to_end(key)
+        entries.move_to_end(key)
         return entry
 
     def _put(self, key: str, entry: _Entry) -> None:
-        self._entries[key] = entry
-        self._entries.move_to_end(key)
-        if len(self._entries) > self.size:
-            self._entries.popitem(last=False)
+        entries = self._alike(key)
+        entries[key] = entry
+        entries.move_to_end(key)
+        if len(entries) > self.size:
+            entries.popitem(last=False)
+
+    def _alike(self, key: str) -> OrderedDict[str, _Entry]:
+        """The entries of the key's kind: the names before its second colon, which are ours and few."""
+        return self._entries[":".join(key.split(":", 2)[:2]) if key.count(":") > 1 else ""]
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from authserver.storage.interface import Cache
+from authserver.storage.local import LocalCache
 
 
 async def until_gone(cache: Cache, key: str) -> None:
@@ -50,6 +51,12 @@ async def test_of_many_racing_callers_each_gets_its_own_count(cache: Cache) -> N
     assert sorted(counts) == list(range(1, 31))
 
 
+async def test_a_count_can_be_read_without_adding_to_it(cache: Cache) -> None:
+    for _ in range(12):
+        await cache.count("c", window=10_000)
+    assert [await cache.get("c"), await cache.get("c")] == [b"12", b"12"]
+
+
 async def test_the_window_of_a_count_begins_with_the_first_and_does_not_move(cache: Cache) -> None:
     assert await cache.count("c", window=50) == 1
     await cache.set("begun later", b"1", ttl=50)
@@ -63,3 +70,14 @@ async def test_the_window_of_a_count_begins_with_the_first_and_does_not_move(cac
 
 async def test_a_window_counts_on(cache: Cache) -> None:
     assert [await cache.count("c", window=60_000) for _ in range(3)] == [1, 2, 3]
+
+
+async def test_a_flood_of_one_kind_of_key_pushes_out_no_other_kind() -> None:
+    local = LocalCache(size=10)
+    await local.set("login:known:owner", b"1", ttl=60_000)
+    for number in range(50):
+        await local.count(f"login:failed:2001:db8:0:{number}::/64", window=60_000)
+        await local.set(f"login:closed:2001:db8:0:{number}::/64", b"1", ttl=60_000)
+    assert await local.get("login:known:owner") == b"1"
+    assert await local.get("login:failed:2001:db8:0:0::/64") is None
+    assert await local.get("login:failed:2001:db8:0:49::/64") == b"1"

@@ -18,8 +18,8 @@ class Cache(Protocol):
     async def delete(self, key: str) -> None: ...
 
     async def count(self, key: str, *, window: Duration) -> int:
-        """Add one and return the sum; forgotten `window` after the first. When the shared cache is down,
-        the process counts for itself."""
+        """Add one and return the sum, which `get` tells in digits; forgotten `window` after the first. When the
+        shared cache is down, the process counts for itself."""
         ...
 
 
