@@ -61,7 +61,7 @@ CREATE TRIGGER users_removed AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION
 
 CREATE FUNCTION client_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  NEW.version := greatest(NEW.version, (SELECT client_version_floor FROM issuer WHERE id = 1));
+  NEW.version := greatest(NEW.version, (SELECT client_version_floor FROM issuer WHERE id = 1 FOR UPDATE));
   RETURN NEW;
 END $$;
 
@@ -151,6 +151,9 @@ END $$;
 
 CREATE TRIGGER revoked_tokens_outbox AFTER INSERT ON revoked_tokens
 FOR EACH ROW EXECUTE FUNCTION token_revoked();
+
+CREATE TRIGGER revoked_tokens_prolonged AFTER UPDATE OF expires_at ON revoked_tokens
+FOR EACH ROW WHEN (NEW.expires_at > OLD.expires_at) EXECUTE FUNCTION token_revoked();
 
 CREATE FUNCTION key_revoked() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -159,6 +159,13 @@ BEGIN
   VALUES ('jti', NEW.jti, 0, NEW.expires_at, NEW.revoked_at);
 END;
 
+CREATE TRIGGER revoked_tokens_prolonged AFTER UPDATE OF expires_at ON revoked_tokens
+WHEN NEW.expires_at > OLD.expires_at
+BEGIN
+  INSERT INTO revocation_outbox (kind, value, version, expires_at, created_at)
+  VALUES ('jti', NEW.jti, 0, NEW.expires_at, NEW.revoked_at);
+END;
+
 CREATE TRIGGER signing_keys_revoked AFTER UPDATE OF state ON signing_keys
 WHEN OLD.state <> 'revoked' AND NEW.state = 'revoked'
 BEGIN

@@ -214,6 +214,19 @@ async def test_an_end_of_a_session_waits_for_a_family_that_is_being_opened_and_e
     assert not await world.is_alive(family)
 
 
+async def test_a_session_ended_beside_an_uncommitted_end_of_its_family_waits_and_claims_no_entry(world: World) -> None:
+    session, family = await world.login()
+    outcome = await held(
+        world.database,
+        "UPDATE families SET dead_at = :at WHERE id = :id",
+        {"at": NOW, "id": family.id},
+        lambda: world.stores.sessions.end(session.id, at=NOW + 1, reason="x", event=an_event()),
+    )
+    assert (outcome.changed, outcome.sequence, outcome.families) == (True, None, 0)
+    assert await world.entries() == [("sid", family.id, 0)]
+    assert await world.stores.sessions.get(session.id, now=NOW + 2) is None
+
+
 async def test_a_log_in_beside_an_uncommitted_password_change_is_dead_once_that_commits(world: World) -> None:
     session = a_session(world.user)
     await held(
@@ -223,3 +236,20 @@ async def test_a_log_in_beside_an_uncommitted_password_change_is_dead_once_that_
         lambda: world.stores.sessions.begin(session, None, password_hash="$hash$1", event=an_event()),
     )
     assert await world.stores.sessions.authenticate(session.id, digest("cookie"), now=NOW) is None
+
+
+async def test_a_client_added_beside_an_uncommitted_removal_of_its_name_starts_past_the_removed_one(
+    world: World,
+) -> None:
+    _, family = await world.login()
+    await held(
+        world.database,
+        "DELETE FROM clients WHERE id = :id",
+        {"id": world.client.id},
+        lambda: world.stores.clients.add(world.client, event=an_event()),
+    )
+    added = await world.stores.clients.get(world.client.id)
+    assert added is not None
+    assert added.version == 1
+    assert await world.state(world.facts(family)) == "client"
+    assert not await world.is_alive(family)

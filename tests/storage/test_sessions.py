@@ -9,6 +9,7 @@ import pytest
 from authserver.model.page import PageRequest
 from authserver.model.time import DAY, HOUR, MINUTE
 from authserver.storage.interface import AlreadyExists, SessionFilter, SessionTouch
+from authserver.storage.sql import rows
 from tests.conftest import Stores
 from tests.storage.builders import NOW, a_client, a_family, a_session, a_user, an_event, digest
 from tests.storage.conftest import World
@@ -165,6 +166,21 @@ async def test_ending_the_others_keeps_the_one_and_leaves_other_users_alone(worl
     ]
     assert alive == [kept.id, theirs.id]
     assert await world.entries() == [("sid", family.id, 0)]
+
+
+async def test_more_sessions_than_a_statement_takes_parameters_can_be_ended_at_once(world: World) -> None:
+    kept = await world.browser()
+    await world.login()
+    many = 33_000
+    columns = ", ".join(name for name in rows.SESSION if name != "id")
+    await world.sql(
+        f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many})"
+        f" INSERT INTO sessions (id, {columns}) SELECT 's' || i, {columns} FROM sessions, n WHERE id = :id",
+        id=kept.id,
+    )
+    outcome = await world.stores.sessions.end_others(world.user.id, kept.id, at=LATER, reason="x", event=an_event())
+    assert (outcome.sessions, outcome.families, outcome.sequence is None) == (many + 1, 1, False)
+    assert await world.sql("SELECT id FROM sessions WHERE dead_at IS NULL") == [(kept.id,)]
 
 
 @pytest.mark.parametrize("target", ["user", "client", "all", "family"])

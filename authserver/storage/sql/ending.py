@@ -5,19 +5,20 @@ The triggers do the rest: an ended session ends its families, an ended family le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.revocation import RevocationOutcome
 from authserver.model.time import Instant
-from authserver.storage.sql.alive import Condition, count, standing
+from authserver.storage.sql.alive import Condition
 from authserver.storage.sql.books import last_entry
 from authserver.storage.sql.tables import families, sessions
 
 NOT_FOUND = RevocationOutcome(found=False, changed=False, sequence=None, sessions=0, families=0)
 UNCHANGED = RevocationOutcome(found=True, changed=False, sequence=None, sessions=0, families=0)
+BATCH = 1000
 
 
 async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Instant, reason: str) -> RevocationOutcome:
@@ -29,12 +30,15 @@ async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Ins
     living = [row.id for row in known if row.dead_at is None]
     if not living:
         return UNCHANGED if known else NOT_FOUND
-    entries, ended = await _families_of(connection, living, at)
-    await connection.execute(
-        update(sessions)
-        .where(sessions.c.id.in_(living), sessions.c.dead_at.is_(None))
-        .values(dead_at=at, dead_reason=reason)
-    )
+    entries = ended = 0
+    for some in batched(living):
+        left, alive = await _hold_families_of(connection, some, at)
+        entries, ended = entries + left, ended + alive
+        await connection.execute(
+            update(sessions)
+            .where(sessions.c.id.in_(some), sessions.c.dead_at.is_(None))
+            .values(dead_at=at, dead_reason=reason)
+        )
     return RevocationOutcome(
         found=True,
         changed=True,
@@ -44,12 +48,23 @@ async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Ins
     )
 
 
-async def _families_of(connection: AsyncConnection, session_ids: Sequence[str], at: Instant) -> tuple[int, int]:
-    """How many outbox entries their end will leave, and how many of them are in use. Their sessions are locked."""
+def batched(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A statement takes 32,766 parameters and no more."""
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+
+
+async def _hold_families_of(connection: AsyncConnection, session_ids: Sequence[str], at: Instant) -> tuple[int, int]:
+    """How many outbox entries their end will leave, and how many of them are in use. Their sessions are locked.
+
+    They are locked before they are counted: one that somebody else ends meanwhile would be counted here and leave
+    its entry there, and "the last entry of this transaction" would be nobody's, or an older transaction's.
+    """
     mine = and_(families.c.session_id.in_(session_ids), families.c.dead_at.is_(None))
-    entries = (await connection.execute(count(families, mine, families.c.abs_until > at))).scalar_one()
-    ended = (await connection.execute(count(families, mine, standing(families, at)))).scalar_one()
-    return int(entries), int(ended)
+    held = await connection.execute(
+        select(families.c.abs_until, families.c.idle_until).where(mine).order_by(families.c.id).with_for_update()
+    )
+    lasting = [row for row in held if row.abs_until > at]
+    return len(lasting), sum(row.idle_until > at for row in lasting)
 
 
 async def end_family(connection: AsyncConnection, where: Condition, *, at: Instant, reason: str) -> RevocationOutcome:
