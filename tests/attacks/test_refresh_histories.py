@@ -97,10 +97,12 @@ class Histories(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def teardown(self) -> None:
-        for family in self.families:
-            self.present(family, len(family.tokens) - 1)
-        self.do(self.database.close())
-        self.runner.close()
+        try:
+            for family in self.families:
+                self.present(family, len(family.tokens) - 1)
+        finally:
+            self.do(self.database.close())
+            self.runner.close()
 
     @initialize()
     def begin(self) -> None:
