@@ -20,18 +20,19 @@ class TokenTarget:
     async def __call__(self, token: str) -> RevocationTarget:
         """An access token becomes its jti; a refresh token, of whatever generation, its family.
 
-        Raises NotFound for anything that is not a genuine token of this issuer, or has expired.
+        Raises NotFound for anything that is not a genuine token of this issuer, or has expired;
+        KeyNotSettled when that cannot be told yet.
         """
         if "." in token:
-            return self._access_token(token)
+            return await self._access_token(token)
         try:
             return RevocationTarget(kind="family", value=self.handles.parse(token).family_id)
         except MalformedHandle:
             raise _not_ours() from None
 
-    def _access_token(self, token: str) -> RevocationTarget:
+    async def _access_token(self, token: str) -> RevocationTarget:
         try:
-            claims = self.tokens.verify(token)
+            claims = await self.tokens.verify_with_newest_keys(token, certain=True)
         except InvalidToken:
             raise _not_ours() from None
         return RevocationTarget(kind="jti", value=claims.jti, expires_at=claims.exp)

@@ -30,7 +30,7 @@ class TokenRevocation:
         """Take `token` back if it is the client's; None, with nothing changed, for any other token, known or not.
 
         A wrong hint does no harm: the two kinds of token cannot be mistaken for each other.
-        When this returns, the revocation is stored; raises StorageUnavailable otherwise.
+        When this returns, the revocation is stored; raises StorageUnavailable or KeyNotSettled otherwise.
         """
         target = await (self._access_token(client, token) if "." in token else self._family(client, token))
         if target is None:
@@ -43,7 +43,7 @@ class TokenRevocation:
     async def _access_token(self, client: Client, token: str) -> RevocationTarget | None:
         """Asks the database too: it knows the keys that this process has not seen yet."""
         try:
-            claims, _ = await self.tokens.authenticate(token)
+            claims, _ = await self.tokens.authenticate(token, certain=True)
         except InvalidToken:
             return None
         if claims.client_id != client.id:

@@ -125,8 +125,11 @@ class Sessions:
         return LiveSession(session=session, via="cookie", csrf_token=handle.csrf_token)
 
     async def by_token(self, token: str) -> LiveSession:
-        """The session of a first-party client's access token; raises InvalidToken, NotAuthenticated, Forbidden."""
-        claims, state = await self.tokens.authenticate(token)
+        """The session of a first-party client's access token; raises InvalidToken, NotAuthenticated, Forbidden.
+
+        Certain of the key: a caller that logs out takes 401 for "was logged out already".
+        """
+        claims, state = await self.tokens.authenticate(token, certain=True)
         if state.session_id is None:
             raise NotAuthenticated("this token belongs to no session")
         client = await self.clients.get(claims.client_id)

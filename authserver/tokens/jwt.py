@@ -52,6 +52,10 @@ PublicKeyFor = Callable[[str], RSAPublicKey | None]
 class UnknownKey(InvalidToken):
     """Signed under a `kid` that is not in the ring: forged, withdrawn, or newer than the ring's view."""
 
+    def __init__(self, kid: str) -> None:
+        super().__init__("The token's key is not known.")
+        self.kid = kid
+
 
 class VerifiedJwt(NamedTuple):
     kid: str
@@ -94,7 +98,7 @@ def verify(
     kid = _check_header(_header(header_segment), typ)
     key = public_key_for(kid)
     if key is None:
-        raise UnknownKey("The token's key is not known.")
+        raise UnknownKey(kid)
     claims = _json_object(_signed_payload(token, key), "payload")
     _check_issuer(claims, issuer)
     _check_times(claims, now, leeway)

@@ -15,7 +15,7 @@ from authserver.clock import Clock
 from authserver.model.errors import TemporarilyUnavailable
 from authserver.model.key import SigningKey
 from authserver.model.time import SECOND, Duration, Instant
-from authserver.storage.interface import KeyStore
+from authserver.storage.interface import KeyStore, StorageUnavailable
 from authserver.tokens.masterkey import MasterKey
 from authserver.tokens.signingkey import KeyPair, open_signing_key
 
@@ -76,7 +76,9 @@ class KeyRing:
         self._now = now
         self._snapshot = Snapshot()
         self._loading = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
         self._refreshed: Instant | None = None
+        self._refresh_failed = False
 
     async def load(self) -> None:
         """Read the store again. Raises MasterKeyError when a key cannot be decrypted, StorageUnavailable when
@@ -85,17 +87,22 @@ class KeyRing:
             self._snapshot = self._view(tuple(await self._store.all()))
 
     async def refresh(self) -> bool:
-        """Load for a token under a key that another instance may just have made; False: it was done within the
-        cool-down and would say the same. Callers during a reading share it."""
-        if self._loading.locked():
-            async with self._loading:
-                return True
-        now = self._now()
-        if self._refreshed is not None and abs(now - self._refreshed) < REFRESH_COOLDOWN:
-            return False
-        self._refreshed = now
-        await self.load()
-        return True
+        """Load for a token under a key that another instance may just have made.
+
+        True: the store was read after this was called. False: it was read within the cool-down, by another caller
+        perhaps while this one waited, and a key made since then is not seen. Raises as `load` does, and
+        StorageUnavailable too while the cool-down after a failed reading lasts.
+        """
+        async with self._refreshing:
+            now = self._now()
+            if self._refreshed is not None and abs(now - self._refreshed) < REFRESH_COOLDOWN:
+                if self._refresh_failed:
+                    raise StorageUnavailable("the keys could not be read a moment ago")
+                return False
+            self._refreshed, self._refresh_failed = now, True
+            await self.load()
+            self._refresh_failed = False
+            return True
 
     @property
     def snapshot(self) -> Snapshot:
@@ -115,6 +122,10 @@ class KeyRing:
         if entry is None or (entry.until is not None and entry.until <= self._now()):
             return None
         return entry.key
+
+    def is_over(self, kid: str) -> bool:
+        """Whether the key is one that was withdrawn or removed, and will not come back."""
+        return self.public(kid) is None and any(key.kid == kid for key in self._snapshot.keys)
 
     @property
     def jwks(self) -> JwksDocument:

@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 
 from authserver.clock import Clock
-from authserver.model.errors import InvalidToken
+from authserver.model.errors import InvalidToken, TemporarilyUnavailable
 from authserver.model.revocation import TokenState
 from authserver.storage.interface import RevocationStore
 from authserver.tokens import jwt
@@ -15,6 +15,10 @@ from authserver.tokens.keyring import KeyRing
 
 CACHED_TOKENS = 4096
 """About 1.5 KiB each: 6 MiB of a worker, and more tokens than most sites have in use within their five minutes."""
+
+
+class KeyNotSettled(TemporarilyUnavailable):
+    """The token's key is unknown, and the database was not asked for it after the request had begun."""
 
 
 class AccessTokens:
@@ -52,24 +56,36 @@ class AccessTokens:
         self._seen.move_to_end(digest)
         return claims
 
-    async def authenticate(self, token: str) -> tuple[AccessTokenClaims, TokenState]:
+    async def authenticate(self, token: str, *, certain: bool = False) -> tuple[AccessTokenClaims, TokenState]:
         """`verify`, and ask the database whether the token still stands; that answer is never kept.
 
-        Raises InvalidToken, or StorageUnavailable when it cannot be known.
+        Raises InvalidToken, or StorageUnavailable when it cannot be known; `certain` as in `verify_with_newest_keys`.
         """
-        claims = await self._verify_with_newest_keys(token)
+        claims = await self.verify_with_newest_keys(token, certain=certain)
         state = await self._revocations.check(claims.facts)
         if not state.alive:
             raise InvalidToken("The token was revoked.", detail=f"denied by {state.reason or 'unknown'}")
         return claims, state
 
-    async def _verify_with_newest_keys(self, token: str) -> AccessTokenClaims:
+    async def verify_with_newest_keys(self, token: str, *, certain: bool) -> AccessTokenClaims:
+        """`verify`, with the ring read again for a token under an unknown key.
+
+        The ring is not read more often than its cool-down allows, so a key that another instance made a moment ago
+        may be missed. Who only turns the token away may live with that. Who would report that a token was taken back
+        may not, and asks to be `certain`: raises KeyNotSettled (503) instead of InvalidToken.
+        """
+        try:
+            return self.verify(token)
+        except jwt.UnknownKey as unknown:
+            if self._ring.is_over(unknown.kid):
+                raise
+            fresh = await self._ring.refresh()
         try:
             return self.verify(token)
         except jwt.UnknownKey:
-            if not await self._ring.refresh():
-                raise
-        return self.verify(token)
+            if certain and not fresh:
+                raise KeyNotSettled("the keys were read a moment ago and not since; try again") from None
+            raise
 
     def _verify_new(self, token: str, digest: bytes) -> AccessTokenClaims:
         kid, claims = jwt.verify(

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from authserver.administration.token_target import TokenTarget
 from authserver.audit.events import EventType
 from authserver.model.audit import SYSTEM
-from tests.oauth_server import GRACE, SECOND, TOKEN_TTL, OAuthServer
+from authserver.tokens.validation import KeyNotSettled
+from tests.oauth_server import GRACE, SECOND, TOKEN_TTL, App, OAuthServer
 
 
 @pytest.fixture
@@ -100,3 +102,31 @@ async def test_a_token_under_a_key_this_node_has_not_seen_is_revoked_all_the_sam
     token = (await other.token(client)).json()["access_token"]
     await server.post("/revoke", client, token=token)
     assert await other.introspect(resource_server, token) == {"active": False}
+
+
+async def test_within_the_cool_down_of_the_keys_it_says_try_again_and_never_that_it_was_done(server: OAuthServer):
+    """Anybody can start the cool-down, with a token under a key that nobody has."""
+    client, resource_server = await server.a_confidential_client(), await server.a_resource_server()
+    await server.ring.refresh()
+    token = await a_token_under_a_newer_key(server, client)
+    refused = await server.post("/revoke", client, token=token)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    server.clock.passes(SECOND)
+    assert (await server.post("/revoke", client, token=token)).status_code == 200
+    assert await server.introspect(resource_server, token) == {"active": False}
+    assert len(await server.events(EventType.TOKEN_REVOKED)) == 1
+
+
+async def test_an_administrators_text_of_a_token_is_looked_up_with_the_newest_keys(server: OAuthServer):
+    target = TokenTarget(server.tokens, server.handles)
+    token = await a_token_under_a_newer_key(server, await server.a_confidential_client())
+    assert (await target(token)).kind == "jti"
+    unseen = await a_token_under_a_newer_key(server, await server.a_confidential_client())
+    with pytest.raises(KeyNotSettled):
+        await target(unseen)
+
+
+async def a_token_under_a_newer_key(server: OAuthServer, client: App) -> str:
+    other = await server.restarted()
+    await other.rotation.rotate(now=True, caller=SYSTEM)
+    return str((await other.token(client)).json()["access_token"])

@@ -13,6 +13,7 @@ import pytest
 
 from authserver.model.audit import SYSTEM
 from authserver.model.time import DAY
+from authserver.storage.interface import StorageUnavailable
 from authserver.tokens.keyring import KeyRing, NoSigningKey
 from authserver.tokens.signingkey import make_signing_key, open_signing_key
 from tests.unit.tokens.builders import MASTER, NOON, POLICY, CountingKeys, FakeClock, a_rotation
@@ -133,10 +134,33 @@ async def test_refreshes_within_the_cool_down_do_not_read(sqlite_stores: Any) ->
 
 
 async def test_refreshes_at_the_same_time_share_one_reading(sqlite_stores: Any) -> None:
+    """And only the one that began it knows that the store was read after it was asked."""
     keys = CountingKeys(sqlite_stores.keys)
     ring = KeyRing(keys, MASTER, FakeClock())  # type: ignore[arg-type]
-    assert all(await asyncio.gather(*(ring.refresh() for _ in range(50))))
+    assert (await asyncio.gather(*(ring.refresh() for _ in range(50)))).count(True) == 1
     assert keys.readings == 1
+
+
+async def test_a_failed_refresh_is_no_answer_and_is_tried_again_after_the_cool_down(sqlite_stores: Any) -> None:
+    clock, keys = FakeClock(), _DownAtFirst(sqlite_stores.keys)
+    ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]
+    for _ in range(3):
+        with pytest.raises(StorageUnavailable):
+            await ring.refresh()
+    assert keys.tried == 1
+    clock.advance(1000)
+    assert await ring.refresh()
+
+
+class _DownAtFirst:
+    def __init__(self, store: Any) -> None:
+        self.store, self.tried = store, 0
+
+    async def all(self) -> Any:
+        self.tried += 1
+        if self.tried == 1:
+            raise StorageUnavailable("down")
+        return await self.store.all()
 
 
 async def test_private_keys_are_nowhere_in_what_prints(sqlite_stores: Any) -> None:
