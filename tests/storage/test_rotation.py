@@ -98,7 +98,7 @@ async def test_a_revoked_family_does_not_rotate_and_says_so(world: World, target
     await world.rotate(family, "s0", "s1", now=NOW + 1)
     values = {"family": family.id, "user": world.user.id, "client": world.client.id, "all": ""}
     await world.revoke(target, values[target])
-    for secret in ("s1", "s0"):
+    for secret in ("s1", "s0", "an older one"):
         assert reason(await world.rotate(family, secret, "x", now=NOW + 6)) == "revoked"
 
 

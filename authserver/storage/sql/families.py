@@ -18,7 +18,7 @@ from authserver.model.revocation import RevocationOutcome
 from authserver.model.time import MINUTE, Instant
 from authserver.storage.interface import RefusalReason, Rotated, Rotation, RotationRefused, RotationResult
 from authserver.storage.sql import rows
-from authserver.storage.sql.alive import Condition, client_stands, family_alive, issuer_stands, standing, user_stands
+from authserver.storage.sql.alive import Condition, client_stands, family_alive, issuer_stands, user_stands
 from authserver.storage.sql.books import record
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.ending import end_family
@@ -154,7 +154,7 @@ async def _refuse(connection: AsyncConnection, rotation: Rotation, reuse_event: 
     mine = and_(families.c.id == rotation.family_id, families.c.client_id == rotation.client_id)
     hit = await connection.execute(
         update(families)
-        .where(mine, standing(families, rotation.now), _is_stale(rotation))
+        .where(mine, family_alive(rotation.now), _is_stale(rotation))
         .values(dead_at=rotation.now, dead_reason="reused")
         .returning(families.c.user_id, families.c.session_id)
     )
