@@ -109,7 +109,8 @@ class Settings(BaseSettings):
     password_threads: int = Field(default_factory=default_password_threads, ge=1, le=64, description=(
         "Threads that hash passwords, per worker process. Default: one less than the machine has cores."))
     password_queue: int = Field(1000, ge=1, description=(
-        "Log-ins that may wait for such a thread; more are answered 503 at once."))
+        "Log-ins that may wait for such a thread, and as many for their turn among those from their address; "
+        "more are answered 503 at once."))
     login_account_burst: int = Field(10, ge=1, description=(
         "Failed log-ins in a row on one account from places it was never used from."))
     login_account_interval: Span = Field(MINUTE, ge=SECOND, description="After the burst: one attempt per this time.")
@@ -119,6 +120,10 @@ class Settings(BaseSettings):
     login_known_interval: Span = Field(30 * SECOND, ge=SECOND, description="After the burst: one per this time.")
     login_address_limit: int = Field(100, ge=1, description="Failed log-ins from one address, on any account, ...")
     login_address_window: Span = Field(10 * MINUTE, ge=SECOND, description="... within this time.")
+    login_address_parallel: int = Field(20, ge=1, description=(
+        "Log-ins from one address that a worker process checks at the same time; the others wait for their turn. By so "
+        "many, times the processes, the failures from one address can exceed their limit. At least PASSWORD_THREADS, "
+        "or one address cannot use them all."))
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
@@ -129,6 +134,8 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = Field((), description=(
         "Networks (CIDR, separated by commas) whose X-Forwarded-For and X-Forwarded-Proto are believed."))
     max_body_bytes: int = Field(65536, ge=1024, description="Larger request bodies are refused (413).")
+    request_timeout: Span = Field(10 * SECOND, ge=100, description=(
+        "How long a caller may take to send the headers of a request, and after them its body (408)."))
 
     keep_dead: Span = Field(30 * DAY, ge=0, description="How long ended sessions stay for those who ask what happened.")
     keep_audit: Span = Field(400 * DAY, ge=DAY, description="How long the audit log is kept.")

@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,11 +133,13 @@ def _run_workers(settings: Settings, sockets: list[socket.socket]) -> None:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
+    from authserver.cli.bounded_http import BoundedHttp
+
     return {
         "host": settings.host,
         "port": settings.port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": partial(BoundedHttp, request_timeout=settings.request_timeout / 1000),
         "ws": "none",
         "lifespan": "on",
         "log_config": None,

@@ -1,0 +1,127 @@
+"""HTTP/1.1 as uvicorn speaks it, with a limit on the head of a request and on the time it takes to send one.
+
+Neither uvicorn nor httptools has such limits: a caller could send headers until the memory is used up, or hold
+a connection with half a request for ever. A request that comes in one piece, as nearly all do, needs no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 16_384
+"""A head of this size is always taken, one of three times this size never: its first and last piece are not counted."""
+
+
+class _Stage(Enum):
+    BETWEEN = "between two requests"
+    HEAD = "request line and headers"
+    BODY = "body"
+
+
+class BoundedHttp(HttpToolsProtocol):
+    def __init__(self, *arguments: Any, request_timeout: float, **named: Any) -> None:
+        """`request_timeout`: seconds that a head may take, and after it a body."""
+        super().__init__(*arguments, **named)
+        self._request_timeout = request_timeout
+        self._stage = _Stage.BETWEEN
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # -- the connection -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) <= HEAD_BYTES:
+            self._piece_received(data)
+            return
+        for start in range(0, len(data), HEAD_BYTES):
+            if self.transport.is_closing():
+                return
+            self._piece_received(data[start : start + HEAD_BYTES])
+
+    def _piece_received(self, piece: bytes) -> None:
+        before = self._stage
+        super().data_received(piece)
+        if self._stage is _Stage.HEAD and before is _Stage.HEAD:
+            self._head_bytes += len(piece)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too large")
+        if self._deadline is None and self._is_owed_more():
+            self._start_deadline()
+
+    def _is_owed_more(self) -> bool:
+        """Whether the caller has to go on: a request has begun, or there were bytes that are none (empty lines)."""
+        return self._stage is not _Stage.BETWEEN or self.cycle is None or self.cycle.response_complete
+
+    # -- what the parser meets ------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._stage, self._head_bytes = _Stage.HEAD, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._stage = _Stage.BODY
+        self._stop_deadline()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stage = _Stage.BETWEEN
+        self._stop_deadline()
+        super().on_message_complete()
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self._request_timeout, self._too_late)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        if self.flow.read_paused:  # it is we who do not read: requests sent ahead wait for their turn
+            self._start_deadline()
+        elif self._stage is _Stage.BETWEEN:
+            self.transport.close()
+        else:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
+
+    def _refuse(self, status: HTTPStatus, description: str) -> None:
+        """Answer, unless another answer is on its way or was given already, and close."""
+        if self.transport.is_closing():
+            return
+        if self._may_answer():
+            self.transport.write(_answer(status, description))
+        if self.cycle is not None:  # whoever waits for the body learns that the caller is gone
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        if self._stage is _Stage.HEAD:
+            return self.cycle is None or self.cycle.response_complete
+        return not self.cycle.response_started
+
+
+def _answer(status: HTTPStatus, description: str) -> bytes:
+    body = json.dumps({"error": "invalid_request", "error_description": description}).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
