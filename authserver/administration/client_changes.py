@@ -49,7 +49,7 @@ async def _make(change: Change, directory: ClientDirectory, caller: Caller) -> N
     named = change.after.id
     fields = {name: values["to"] for name, values in change.fields.items() if name != "enabled"}
     if fields:
-        await directory.update(named, fields, caller=caller)
+        await directory.update(named, fields, caller=caller, seen=change.before)
     if change.after.enabled != change.before.enabled:
         await directory.set_enabled(named, change.after.enabled, caller=caller)
 

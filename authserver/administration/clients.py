@@ -115,10 +115,16 @@ class ClientDirectory:
         caller: Caller,
         permit: Permit = permit_all,
         keep_last: bool = True,
+        seen: Client | None = None,
     ) -> Client:
-        """Change the fields that are named; the client as it is then. Tokens that are out stay as they are."""
+        """Change the fields that are named; the client as it is then. Tokens that are out stay as they are.
+
+        Raises Conflict when somebody else changes it at the same time or, given `seen`, has changed it since.
+        """
         async with self.last_admin.turn:
             before = await self.get(named)
+            if seen is not None and before.updated_at != seen.updated_at:
+                raise _overtaken(named)
             after = self._changed(before, fields)
             await self._allow(before, after, permit, keep_last)
             if after == before:
@@ -126,7 +132,9 @@ class ClientDirectory:
             after = replace(after, updated_at=self.now())
             changed = difference(before, after)
             event = self.audit.event(EventType.CLIENT_UPDATED, caller, client_id=named, changed=changed)
-            _found(await self.clients.update(after, event=event), named)
+            if not await self.clients.update(after, unless_changed_since=before.updated_at, event=event):
+                await self.get(named)
+                raise _overtaken(named)
         return await self.get(named)
 
     async def set_enabled(
@@ -240,6 +248,10 @@ def difference(before: Client, after: Client) -> dict[str, dict[str, object]]:
 def _found(changed: bool, named: str) -> None:
     if not changed:
         raise _unknown(named)
+
+
+def _overtaken(named: str) -> Conflict:
+    return Conflict(f"client {named} was changed by somebody else meanwhile; look again")
 
 
 def _unknown(named: str) -> NotFound:

@@ -156,7 +156,9 @@ def _extent(outcome: RevocationOutcome) -> str:
     return f"{_count(outcome.sessions, 'session')}, {_count(outcome.families, 'refresh family', 'refresh families')}"
 
 
-def _count(number: int, one: str, many: str = "") -> str:
+def _count(number: int | None, one: str, many: str = "") -> str:
+    if number is None:
+        return f"an unknown number of {many or one + 's'}"
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 

@@ -48,7 +48,7 @@ def told(options: Mapping[str, str] | None = None) -> Iterator[None]:
     except (SettingsError, MasterKeyError) as error:
         fail(str(error), MISUSE)
     except StorageUnavailable as error:
-        fail(f"the database is not available, nothing was changed: {error}", MISUSE)
+        fail(f"the database is not available: {error}; this may not have been done, and it is safe to repeat", MISUSE)
     except AlreadyExists:
         fail("that name is taken", NO)
     except InvalidField as error:

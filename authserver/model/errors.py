@@ -84,7 +84,7 @@ class TooManyRequests(Refused):
 
 
 class TemporarilyUnavailable(Refused):
-    """Something this request needs is down; nothing was changed (503 with Retry-After)."""
+    """Something this request needs is down; it is safe to repeat (503 with Retry-After)."""
 
     code = "temporarily_unavailable"
     status = 503

@@ -32,8 +32,9 @@ class RevocationOutcome:
     changed: bool
     sequence: int | None
     """Position of its last entry in the outbox; None for a dry run or when nothing changed."""
-    sessions: int
-    families: int
+    sessions: int | None
+    families: int | None
+    """None: ended, and too many to count in time, or the database went away before it had counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,10 +11,10 @@ from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
 from authserver.clock import Clock
 from authserver.model.audit import AuditEvent, Caller
-from authserver.model.errors import NotFound
+from authserver.model.errors import Conflict, NotFound
 from authserver.model.revocation import RevocationKind, RevocationOutcome, RevocationTarget
 from authserver.storage.channels import tell_revoked
-from authserver.storage.interface import Bus, RevocationStore
+from authserver.storage.interface import Bus, KeyIsUsed, RevocationStore, StorageUnavailable
 from authserver.telemetry import REVOCATIONS
 
 EVENT_OF: dict[RevocationKind, EventType] = {
@@ -38,6 +39,9 @@ class WithdrawSigningKey(Protocol):
     async def __call__(self, kid: str, *, caller: Caller, reason: str) -> bool: ...
 
 
+ATTEMPTS = 2
+
+
 async def _nobody() -> None:
     return None
 
@@ -58,9 +62,10 @@ class Revoker:
 
         Raises NotFound for a target that does not exist. A session, family, token or key that was
         revoked before is found and left as it is (`changed` False); for a user, a client or all,
-        whatever was born since the last time is ended too.
+        whatever was born since the last time is ended too. Raises Conflict for a key that others
+        put to use and replace again and again meanwhile.
         """
-        outcome = await self._withdrawn(target, reason, caller) or await self._stored(target, reason, caller)
+        outcome = await self._done(target, reason, caller)
         if not outcome.found:
             raise unknown(target)
         if outcome.changed:
@@ -78,11 +83,20 @@ class Revoker:
             raise unknown(target)
         return outcome
 
+    async def _done(self, target: RevocationTarget, reason: str, caller: Caller) -> RevocationOutcome:
+        """A key may begin to sign between the question whether it does and its end; then it is asked once more."""
+        for _ in range(ATTEMPTS):
+            with suppress(KeyIsUsed):
+                return await self._withdrawn(target, reason, caller) or await self._stored(target, reason, caller)
+        raise Conflict("the signing key was changed by somebody else at the same time; look again")
+
     async def _withdrawn(self, target: RevocationTarget, reason: str, caller: Caller) -> RevocationOutcome | None:
         """The key that signs is replaced in the same step, so that the issuer is never without one."""
         if target.kind != "kid" or not await self.withdraw_signing_key(target.value, caller=caller, reason=reason):
             return None
-        sequence = await self.store.position("kid", target.value)
+        sequence = None
+        with suppress(StorageUnavailable):  # it is withdrawn, and everybody must hear of it
+            sequence = await self.store.position("kid", target.value)
         return RevocationOutcome(found=True, changed=True, sequence=sequence, sessions=0, families=0)
 
     async def _stored(self, target: RevocationTarget, reason: str, caller: Caller) -> RevocationOutcome:

@@ -107,8 +107,8 @@ class AnnouncedClients:
         await self.store.add(client, event=event)
         await self.changed()
 
-    async def update(self, client: Client, *, event: AuditEvent) -> bool:
-        return await self._then(self.store.update(client, event=event))
+    async def update(self, client: Client, *, unless_changed_since: Instant, event: AuditEvent) -> bool:
+        return await self._then(self.store.update(client, unless_changed_since=unless_changed_since, event=event))
 
     async def set_enabled(self, client_id: str, enabled: bool, *, at: Instant, event: AuditEvent) -> bool:
         done = await self._then(self.store.set_enabled(client_id, enabled, at=at, event=event))

@@ -21,6 +21,9 @@ from authserver.web.answers import NO_STORE
 CLIENT_CLOSED_REQUEST = 499
 """Never sent: the caller has gone; it stands in the log and the metrics."""
 
+DATABASE_SILENT = "the database does not answer; this may not have been done, and it is safe to repeat"
+"""Not "nothing was changed": a commit whose answer is lost on the way has happened."""
+
 _log = telemetry.logger("authserver.web")
 
 
@@ -65,7 +68,7 @@ def _as_refusal(error: Exception) -> Refused | None:
     if isinstance(error, Refused):
         return error
     if isinstance(error, StorageUnavailable):
-        return TemporarilyUnavailable("the database is not available; nothing was changed", detail=str(error))
+        return TemporarilyUnavailable(DATABASE_SILENT, detail=str(error))
     if isinstance(error, ClientDisconnect):
         refused = Refused("the client has gone")
         refused.status = CLIENT_CLOSED_REQUEST

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from authserver.administration.last_admin import LastAdmin
+from authserver.model.audit import Caller
+from authserver.model.client import Client
+from authserver.model.errors import Conflict
 from tests.site import Site
 
 SOMEBODY = "01890000-0000-7000-8000-000000000000"
@@ -297,3 +302,22 @@ async def test_a_secret_is_removed_only_under_its_own_client(site: Site, admin: 
     response = await site.http.delete(f"/admin/clients/other/secrets/{secret_id}", headers=admin)
     assert response.status_code == 404
     assert (await token(site, "reports", client["client_secret"])).status_code == 200
+
+
+async def test_what_another_server_changes_meanwhile_is_not_undone(site: Site, admin: dict[str, str]) -> None:
+    await register(site, admin, client_id="reports", scopes=["read", "pay"])
+    here = site.services.client_directory
+    there = replace(here, last_admin=LastAdmin(here.clients, here.last_admin.issuer))
+    caller = Caller(actor="test")
+    seen = await here.get("reports")
+
+    async def meanwhile(client: Client) -> None:
+        if "pay" in (await here.get("reports")).scopes:
+            await there.update("reports", {"scopes": ["read"]}, caller=caller)
+
+    with pytest.raises(Conflict, match="meanwhile"):
+        await here.update("reports", {"name": "Renamed"}, caller=caller, permit=meanwhile)
+    with pytest.raises(Conflict, match="meanwhile"):
+        await here.update("reports", {"name": "Renamed"}, caller=caller, seen=seen)
+    assert (await here.get("reports")).scopes == ("read",)
+    assert (await here.update("reports", {"name": "Renamed"}, caller=caller)).scopes == ("read",)

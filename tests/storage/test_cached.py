@@ -148,7 +148,7 @@ async def test_each_change_that_was_made_is_announced(outcome: bool, told: int) 
 
     clients = AnnouncedClients(cast("ClientStore", Answering(outcome)), changed, LocalBus())
     client, event = Client(id="app", name="App", auth_method="none"), cast("Any", None)
-    assert await clients.update(client, event=event) is outcome
+    assert await clients.update(client, unless_changed_since=0, event=event) is outcome
     assert await clients.set_enabled("app", False, at=0, event=event) is outcome
     assert await clients.add_secret("app", cast("Any", None), retire_others_at=None, event=event) is outcome
     assert await clients.remove_secret("app", "1", event=event) is outcome

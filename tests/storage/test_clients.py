@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from itertools import pairwise
 
@@ -56,13 +57,36 @@ async def test_an_update_leaves_enabled_version_and_secrets_alone(stores: Stores
     client = a_client(secrets=(a_secret(),))
     await stores.clients.add(client, event=an_event())
     changed = replace(client, name="New", scopes=("x",), enabled=False, version=9, secrets=(), updated_at=NOW + 1)
-    assert await stores.clients.update(changed, event=an_event())
+    assert await stores.clients.update(changed, unless_changed_since=NOW, event=an_event())
     assert await stores.clients.get(client.id) == replace(client, name="New", scopes=("x",), updated_at=NOW + 1)
+
+
+async def test_a_client_that_was_changed_since_it_was_read_is_left_as_it_is(stores: Stores) -> None:
+    client, clients = a_client(), stores.clients
+    await clients.add(client, event=an_event())
+    read = await known(stores, client.id)
+    assert await clients.update(replace(read, scopes=()), unless_changed_since=read.updated_at, event=an_event())
+    late = replace(read, name="Late", updated_at=NOW + 1)
+    assert not await clients.update(late, unless_changed_since=read.updated_at, event=an_event(type="late"))
+    stored = await known(stores, client.id)
+    assert (stored.name, stored.scopes) == (read.name, ())
+    assert "late" not in await types_of_audit(stores)
+
+
+async def test_of_many_who_change_what_they_read_one_does(stores: Stores) -> None:
+    client = a_client()
+    await stores.clients.add(client, event=an_event())
+    news = [replace(client, name=str(n)) for n in range(10)]
+    done = await asyncio.gather(
+        *(stores.clients.update(new, unless_changed_since=NOW, event=an_event()) for new in news)
+    )
+    assert done.count(True) == 1
+    assert (await known(stores, client.id)).name == str(done.index(True))
 
 
 async def test_changes_to_an_unknown_client_are_false_and_leave_no_event(stores: Stores) -> None:
     clients = stores.clients
-    assert not await clients.update(a_client(id="ghost"), event=an_event())
+    assert not await clients.update(a_client(id="ghost"), unless_changed_since=NOW, event=an_event())
     assert not await clients.set_enabled("ghost", False, at=NOW, event=an_event())
     assert not await clients.add_secret("ghost", a_secret(), retire_others_at=None, event=an_event())
     assert not await clients.remove_secret("ghost", "x", event=an_event())
@@ -128,7 +152,7 @@ async def test_every_change_moves_the_configuration_version_on(stores: Stores) -
     seen = [await stores.maintenance.config_version()]
     for change in (
         lambda: stores.clients.add(client, event=an_event()),
-        lambda: stores.clients.update(client, event=an_event()),
+        lambda: stores.clients.update(client, unless_changed_since=NOW, event=an_event()),
         lambda: stores.clients.add_secret(client.id, secret, retire_others_at=None, event=an_event()),
         lambda: stores.clients.remove_secret(client.id, secret.id, event=an_event()),
         lambda: stores.clients.set_enabled(client.id, False, at=NOW, event=an_event()),

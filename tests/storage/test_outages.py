@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from authserver.storage.interface import Rotated, StorageUnavailable
-from authserver.storage.sql import Database, UnsafeDatabase, open_database, postgres
+from authserver.storage.sql import Database, UnsafeDatabase, migrate, open_database, postgres, revocations
 from tests.conftest import stores_of
 from tests.servers import PostgresServer
+from tests.servers import postgres as postgres_of_its_own
 from tests.storage.builders import NOW, a_client, an_event, digest
 from tests.storage.conftest import World
 
@@ -165,6 +168,52 @@ async def test_a_read_only_postgresql_is_unavailable_for_writes_and_answers_read
         await VERBS["admit"](world)
     await VERBS["check"](world)
     await world.database.close()
+
+
+async def test_a_revocation_that_cannot_be_counted_in_time_holds_and_says_so(
+    on_postgres: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "COUNTING_TIMEOUT", 0.3, raising=False)
+    world = on_postgres
+    other = await opened(world.database.url.render_as_string(hide_password=False), pool_size=1)
+    async with other.database.transaction() as connection:
+        await connection.execute(text("LOCK TABLE families IN ACCESS EXCLUSIVE MODE"))
+        outcome = await world.revoke("all")
+    await other.database.close()
+    assert (outcome.changed, outcome.sessions, outcome.families) == (True, None, None)
+    assert await world.stores.revocations.position("iss", "") == outcome.sequence
+    assert await world.state(world.facts()) == "issuer"
+
+
+async def test_a_standby_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would say of a token that it is alive until the revocation has travelled there."""
+    with postgres_of_its_own() as server:
+        url = server.create_database("late")
+        await migrate(url)
+        server.stop()
+        (server.data / "standby.signal").touch()
+        server.start()
+        assert server.sql("SELECT pg_is_in_recovery()") == "t"
+        database = open_database(url)
+        with unavailable_within(5):
+            await database.start()
+        await database.close()
+
+
+@pytest.mark.parametrize("broken", [asyncpg.DeadlockDetectedError("x"), asyncpg.SerializationError("x")])
+async def test_a_read_that_is_not_tried_again_ends_as_unavailable(on_postgres: World, broken: Exception) -> None:
+    async def work(connection: Any) -> None:
+        raise broken
+
+    with unavailable_within(1):
+        await on_postgres.database.read(work)
+
+
+async def test_what_a_statement_was_given_stays_out_of_its_error(world: World) -> None:
+    with pytest.raises(DBAPIError) as error:
+        await world.sql("SELECT 1 FROM nowhere WHERE secret = :secret", secret="correct horse")
+    assert "nowhere" in str(error.value)
+    assert "correct horse" not in str(error.value)
 
 
 async def test_a_postgresql_that_may_lose_commits_is_refused_at_start(

@@ -9,7 +9,7 @@ import pytest
 from authserver.model.grant import Versions
 from authserver.model.page import PageRequest
 from authserver.model.revocation import RevocationTarget, TokenState
-from authserver.storage.interface import AuditFilter
+from authserver.storage.interface import AuditFilter, KeyIsUsed
 from tests.storage.builders import NOW, a_key, an_event
 from tests.storage.conftest import World
 
@@ -113,6 +113,15 @@ async def test_the_number_that_a_bump_ended_is_counted_as_it_stood_before(world:
     assert (outcome.sessions, outcome.families) == (2, 2)
 
 
+async def test_a_token_revoked_for_too_short_a_time_can_be_revoked_for_longer_but_not_for_shorter(world: World) -> None:
+    ends = [NOW + 60_000, NOW + 3_600_000, NOW + 60_000, NOW + 3_600_000]
+    outcomes = [await world.revoke("jti", "j", expires_at=end) for end in ends]
+    assert [outcome.changed for outcome in outcomes] == [True, True, False, False]
+    assert [entry.expires_at for entry in await world.outbox()] == ends[:2]
+    assert [entry.id for entry in await world.outbox()] == [outcome.sequence for outcome in outcomes[:2]]
+    assert await world.sql("SELECT expires_at FROM revoked_tokens") == [(ends[1],)]
+
+
 @pytest.mark.parametrize("kind", ["family", "session", "user", "client", "kid"])
 async def test_what_does_not_exist_is_not_found_and_leaves_nothing(world: World, kind: str) -> None:
     outcome = await world.revoke(kind, "ghost")
@@ -142,11 +151,13 @@ async def test_a_retired_key_is_withdrawn_and_the_active_one_only_by_rotation(wo
     fresh = a_key()
     await world.stores.keys.add_announced(fresh, event=an_event())
     await world.stores.keys.activate(fresh.kid, instead_of=world.kid, at=NOW, remove_at=NOW + 99, event=an_event())
-    active = await world.revoke("kid", fresh.kid)
-    assert (active.found, active.changed) == (True, False)
+    with pytest.raises(KeyIsUsed):
+        await world.revoke("kid", fresh.kid)
     assert await world.state(world.facts()) == "alive"
     retired = await world.revoke("kid", world.kid)
     assert (retired.found, retired.changed) == (True, True)
+    again = await world.revoke("kid", world.kid)
+    assert (again.found, again.changed) == (True, False)
     assert await world.entries() == [("kid", world.kid, 0)]
     assert await world.state(world.facts()) == "kid"
 

@@ -7,8 +7,8 @@ Rules that hold for every verb:
 * Expiry is tested by the verb itself against the `now` it is given; an expired row is absent.
 * `None` or `False` means "no": unknown, dead, expired and disabled all look alike unless the
   verb says otherwise.
-* Anything that keeps the database from answering raises `StorageUnavailable`, with nothing
-  changed as far as the caller may assume; every verb is safe to try again.
+* Anything that keeps the database from answering raises `StorageUnavailable`; the change is then made
+  as a whole or not at all, nobody knows which, and every verb is safe to try again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from authserver.storage.interface.audit import AuditFilter, AuditStore
 from authserver.storage.interface.bus import Bus, Cache
 from authserver.storage.interface.clients import ClientLookup, ClientStore
-from authserver.storage.interface.errors import AlreadyExists, StorageUnavailable
+from authserver.storage.interface.errors import AlreadyExists, KeyIsUsed, StorageUnavailable
 from authserver.storage.interface.families import (
     FamilyStore,
     RefusalReason,
@@ -42,6 +42,7 @@ __all__ = [
     "ClientStore",
     "FamilyStore",
     "Housekeeping",
+    "KeyIsUsed",
     "KeyStore",
     "MaintenanceStore",
     "RefusalReason",

@@ -25,10 +25,14 @@ class RevocationStore(Protocol):
 
         The event of an ended family or session gets the user, client and session of its row.
 
-        jti: remembered until it expires. family: dead. session: ended with its families.
+        jti: remembered until it expires; said again with a later end, until then. family: dead.
+        session: ended with its families.
         user, client, all: the revocation version moves on by one, which kills whatever was born under
         an older one (a constant cost, whatever their number). kid: the key is withdrawn from the JWKS
-        and everything it signed is refused; the active key is only withdrawn by a rotation.
+        and everything it signed is refused; the active key is only withdrawn by a rotation: raises
+        KeyIsUsed for it.
+
+        The numbers of a user, client or all are None when they could not be had in time.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -72,14 +72,17 @@ class SqlClients:
 
         await self._db.write(work)
 
-    async def update(self, client: Client, *, event: AuditEvent) -> bool:
+    async def update(self, client: Client, *, unless_changed_since: Instant, event: AuditEvent) -> bool:
         values = rows.as_values(client, clients)
-        return await self._change(client.id, {name: values[name] for name in UPDATABLE}, event)
+        where = and_(clients.c.id == client.id, clients.c.updated_at == unless_changed_since)
+        return await self._change(where, {name: values[name] for name in UPDATABLE} | _stamp(client.updated_at), event)
 
     async def set_enabled(self, client_id: str, enabled: bool, *, at: Instant, event: AuditEvent) -> bool:
         moved = case((clients.c.enabled, clients.c.version + 1), else_=clients.c.version)
         version = clients.c.version if enabled else moved
-        return await self._change(client_id, {"enabled": enabled, "version": version, "updated_at": at}, event)
+        return await self._change(
+            clients.c.id == client_id, {"enabled": enabled, "version": version} | _stamp(at), event
+        )
 
     async def add_secret(
         self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None, event: AuditEvent
@@ -145,9 +148,9 @@ class SqlClients:
 
         return await self._db.read(work)
 
-    async def _change(self, client_id: str, values: dict[str, Any], event: AuditEvent) -> bool:
+    async def _change(self, where: ColumnElement[bool], values: dict[str, Any], event: AuditEvent) -> bool:
         async def work(connection: AsyncConnection) -> bool:
-            done = await connection.execute(update(clients).where(clients.c.id == client_id).values(values))
+            done = await connection.execute(update(clients).where(where).values(values))
             if done.rowcount:
                 await record(connection, event)
             return bool(done.rowcount)
@@ -159,6 +162,11 @@ def _client(found: rows.Row) -> Client:
     width = len(rows.CLIENT)
     secrets = tuple(rows.secret(row[width:]) for row in found if row[width] is not None)
     return rows.client(found[0][:width], secrets)
+
+
+def _stamp(at: Instant) -> dict[str, Any]:
+    """It never stays nor comes back, whatever the clocks of the nodes say: so it tells whether anybody was here."""
+    return {"updated_at": case((clients.c.updated_at < at, at), else_=clients.c.updated_at + 1)}
 
 
 def _secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Database(ABC):
 
     async def hot(self, statement: HotStatement, **values: Any) -> Sequence[Sequence[Any]]:
         """The rows of a hot statement; tried again on another connection, which every hot statement allows."""
-        with translated():
+        with translated(last_try=True):
             for _ in range(ATTEMPTS - 1):
                 try:
                     return await self.fetch_hot(statement, values)
@@ -71,7 +71,7 @@ class Database(ABC):
             return await self.fetch_hot(statement, values)
 
     async def read(self, work: Work[T]) -> T:
-        with translated():
+        with translated(last_try=True):
             async with self.connection() as connection:
                 return await work(connection)
 

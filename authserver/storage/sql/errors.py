@@ -47,14 +47,19 @@ class TryAgain(Exception):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise AlreadyExists, StorageUnavailable or TryAgain for what they stand for; anything else is a bug."""
+def translated(*, last_try: bool = False) -> Iterator[None]:
+    """Raise AlreadyExists, StorageUnavailable or TryAgain for what they stand for; anything else is a bug.
+
+    `last_try`: nobody will try again, so that a deadlock too is StorageUnavailable.
+    """
     try:
         yield
     except (exc.SQLAlchemyError, *DRIVER_ERRORS) as error:
         meaning = meaning_of(error)
         if meaning is None:
             raise
+        if last_try and isinstance(meaning, TryAgain):
+            meaning = StorageUnavailable("gave up after a deadlock")
         raise meaning from error
 
 

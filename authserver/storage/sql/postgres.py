@@ -38,10 +38,12 @@ def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None) 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
+        hide_parameters=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": command_timeout,
             "server_settings": SERVER_SETTINGS,
+            "target_session_attrs": "primary",  # a standby learns of a revocation late
         },
     )
 

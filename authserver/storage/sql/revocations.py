@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from authserver.model.revocation import (
     TokenState,
 )
 from authserver.model.time import HOUR, Instant
+from authserver.storage.interface import KeyIsUsed, StorageUnavailable
 from authserver.storage.sql.books import last_entry, record
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.ending import NOT_FOUND, UNCHANGED, end_family, end_sessions
@@ -53,6 +55,8 @@ FROM issuer i LEFT JOIN families f ON f.id = :family LEFT JOIN users u ON u.id =
 PUBLISHED = frozenset({"announced", "active", "retired"})
 UNBOUNDED = 24 * HOUR
 """How long a jti is remembered when nobody said when its token expires."""
+COUNTING_TIMEOUT = 2.0
+"""Seconds that a revocation, which holds by then, waits for the number of what it ended."""
 
 Verb = Callable[[AsyncConnection, RevocationTarget, Instant, str], Awaitable[RevocationOutcome]]
 
@@ -80,12 +84,17 @@ class SqlRevocations:
         return await self._db.read(work)
 
     async def _counted(self, target: RevocationTarget, outcome: RevocationOutcome, at: Instant) -> RevocationOutcome:
-        """Only after the commit: counting a million sessions must not hold up their end."""
+        """Only after the commit: counting a million sessions must not hold up their end, and whoever hears that the
+        database did not answer would take the revocation for not done."""
 
         async def work(connection: AsyncConnection) -> RevocationOutcome:
             return await counted(connection, target, outcome, at, BEFORE[target.kind])
 
-        return await self._db.read(work)
+        try:
+            async with asyncio.timeout(COUNTING_TIMEOUT):
+                return await self._db.read(work)
+        except (StorageUnavailable, TimeoutError):
+            return replace(outcome, sessions=None, families=None)
 
     async def check(self, facts: TokenFacts) -> TokenState:
         found = await self._db.hot(
@@ -164,10 +173,13 @@ async def _revoke_token(
     if expires_at <= at:
         return UNCHANGED
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    values = {"expires_at": expires_at, "revoked_at": at, "reason": reason}
     done = await connection.execute(
         dialect.insert(revoked_tokens)
-        .values(jti=target.value, expires_at=expires_at, revoked_at=at, reason=reason)
-        .on_conflict_do_nothing()
+        .values(jti=target.value, **values)
+        .on_conflict_do_update(
+            index_elements=[revoked_tokens.c.jti], set_=values, where=revoked_tokens.c.expires_at < expires_at
+        )
         .returning(revoked_tokens.c.jti)
     )
     if done.first() is None:
@@ -232,8 +244,12 @@ async def _revoke_key(
         return RevocationOutcome(
             found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0
         )
-    known = await connection.execute(select(signing_keys.c.kid).where(signing_keys.c.kid == target.value))
-    return UNCHANGED if known.first() is not None else NOT_FOUND
+    state = await connection.scalar(select(signing_keys.c.state).where(signing_keys.c.kid == target.value))
+    if state is None:
+        return NOT_FOUND
+    if state != "revoked":  # it signs, or did a moment ago
+        raise KeyIsUsed
+    return UNCHANGED
 
 
 VERBS: Mapping[str, Verb] = {

@@ -37,6 +37,7 @@ def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str]) -> AsyncE
         max_overflow=0,
         pool_reset_on_return=None,
         pool_timeout=WRITER_QUEUE_TIMEOUT,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT},
     )
 

@@ -11,15 +11,16 @@ from authserver.audit.log import AuditLog
 from authserver.ids import uuid7
 from authserver.model.account import User
 from authserver.model.audit import SYSTEM, Caller
-from authserver.model.errors import NotFound
+from authserver.model.errors import Conflict, NotFound
 from authserver.model.page import PageRequest
 from authserver.model.revocation import RevocationTarget
 from authserver.model.time import MINUTE
 from authserver.revocation.revoker import EVENT_OF, Revoker
 from authserver.storage.channels import REVOCATIONS
-from authserver.storage.interface import AuditFilter
+from authserver.storage.interface import AuditFilter, KeyIsUsed
 from authserver.storage.local import LocalBus
 from tests.conftest import Stores
+from tests.storage.builders import a_key, an_event
 
 NOW = 1_800_000_000_000
 ADMIN = Caller(actor="client:boss", address="192.0.2.1", request_id="r-1")
@@ -114,6 +115,41 @@ async def test_the_key_that_signs_is_left_to_the_rotation(scene: Scene) -> None:
     outcome = await scene.revoker.revoke(RevocationTarget(kind="kid", value="k-active"), reason="", caller=ADMIN)
     assert outcome.changed
     assert scene.heard == ["changed", REVOCATIONS]
+
+
+@pytest.fixture
+async def announced(scene: Scene) -> str:
+    """A key that will sign from the moment at which somebody asks whether it does."""
+    key, keys = a_key(), scene.stores.keys
+    await keys.add_announced(key, event=an_event())
+    asked = 0
+
+    async def withdraw(kid: str, *, caller: Caller, reason: str) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            assert await keys.activate(kid, instead_of=None, at=NOW, remove_at=NOW, event=an_event())
+            return False
+        return kid == scene.signing
+
+    scene.withdraw = withdraw  # type: ignore[method-assign]
+    return key.kid
+
+
+async def test_a_key_that_begins_to_sign_meanwhile_is_withdrawn_all_the_same(scene: Scene, announced: str) -> None:
+    scene.signing = announced
+    outcome = await scene.revoker.revoke(RevocationTarget(kind="kid", value=announced), reason="", caller=ADMIN)
+    assert outcome.changed
+    assert scene.heard == ["changed", REVOCATIONS]
+
+
+async def test_a_key_that_signs_is_never_said_to_be_revoked(scene: Scene, announced: str) -> None:
+    target = RevocationTarget(kind="kid", value=announced)
+    with pytest.raises(Conflict):
+        await scene.revoker.revoke(target, reason="", caller=ADMIN)
+    with pytest.raises(KeyIsUsed):
+        await scene.stores.revocations.revoke(target, at=NOW, reason="", event=an_event())
+    assert scene.heard == []
 
 
 async def test_each_value_is_found_again_in_the_log(scene: Scene) -> None:
