@@ -23,7 +23,7 @@ from authserver.sessions.birth import Begun, LogIn
 from authserver.sessions.lifecycle import Sessions
 from authserver.storage.interface import AuditStore, StorageUnavailable, UserStore
 from authserver.telemetry import LOGINS
-from authserver.tokens.handles import DeviceCookies
+from authserver.tokens.handles import Device, DeviceCookies
 
 PASSWORD: Final = ("pwd",)
 """The `amr` of a log-in by password alone (RFC 8176 section 2)."""
@@ -85,23 +85,46 @@ class Login:
         text that no account could have, InvalidUsername and InvalidPassword."""
         key = username_key(attempt.username)
         password_bytes(attempt.password)
-        admission = await self._admit(attempt, key, caller)
+        device = await self._device(attempt, key)
+        admission = await self._admit(attempt, key, device, caller)
+        try:
+            user, begun = await self._begun(attempt, key, admission, caller)
+            await self._settle(attempt, user, admission)
+        finally:
+            self.throttle.left(admission)
+        LOGINS.inc("succeeded")
+        return self._logged_in(user, begun, device)
+
+    async def _begun(
+        self, attempt: PasswordAttempt, key: str, admission: Admission, caller: Caller
+    ) -> tuple[User, Begun]:
+        """Whose password this is, and the session."""
         user = await self._proven(attempt, key, admission, caller)
         # First the old session: should anything fail from here on, nobody is left with two.
         if attempt.mode == "session" and attempt.session_cookie is not None:
             await self.sessions.replace(attempt.session_cookie, caller=caller.acting_as(f"user:{user.id}"))
         begun = await self.sessions.begin(_log_in(attempt, user), caller)
+        if begun is None:  # perhaps a log-in beside this one renewed the hash: what holds now decides
+            user = await self._proven(attempt, key, admission, caller)
+            begun = await self.sessions.begin(_log_in(attempt, user), caller)
         if begun is None:
             await self._refuse("changed meanwhile", user, attempt, admission, caller)
-        await self._settle(attempt, user, admission)
-        LOGINS.inc("succeeded")
-        return self._logged_in(user, begun)
+        return user, begun
 
-    async def _admit(self, attempt: PasswordAttempt, key: str, caller: Caller) -> Admission:
+    async def _device(self, attempt: PasswordAttempt, key: str) -> Device | None:
+        """What the device cookie proves. The account is looked up for a genuine cookie only, so that the time this
+        takes tells nothing to somebody who never logged in to it."""
         cookie = attempt.device_cookie
-        device = self.devices.recognises(cookie, key, self.now()) if cookie else None
+        device = self.devices.parse(cookie, key, self.now()) if cookie else None
+        user = await self.users.by_username(key) if device is not None else None
+        return device if device is not None and user is not None and self.devices.stands(device, user) else None
+
+    async def _admit(self, attempt: PasswordAttempt, key: str, device: Device | None, caller: Caller) -> Admission:
         try:
-            return await self.throttle.admit(key, caller.address, device)
+            return await self.throttle.admit(key, caller.address, device.id if device is not None else None)
+        except TemporarilyUnavailable:
+            LOGINS.inc("overloaded")
+            raise
         except LoginThrottled as refused:
             LOGINS.inc("throttled")
             if refused.first:
@@ -149,12 +172,12 @@ class Login:
                 renewed = await self.passwords.hash(attempt.password)
                 await self.users.rehash_password(user.id, user.password_hash, renewed)
 
-    def _logged_in(self, user: User, begun: Begun) -> LoggedIn:
+    def _logged_in(self, user: User, begun: Begun, device: Device | None) -> LoggedIn:
         return LoggedIn(
             user=user,
             session=begun.session,
             family=begun.family,
-            device_cookie=self.devices.issue(user.username_key, self.now()),
+            device_cookie=self.devices.issue(user, self.now(), device),
             session_cookie=begun.cookie,
             csrf_token=begun.csrf_token,
             refresh_token=begun.refresh_token,

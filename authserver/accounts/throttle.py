@@ -2,37 +2,35 @@
 
 Attempts are counted in buckets, the first of which that has room admits:
 
-1. account and device: the browser holds a signed cookie from a successful log-in to this account;
+1. account, from its devices: the browser holds a signed cookie from a successful log-in to this account;
 2. account and address: this address logged in to this account not long ago;
 3. account, from anywhere else.
 
 A flood from elsewhere empties only the third, so the owner still gets in from a known device or address.
-Failures are also counted per address (an IPv6 network counts as one), which stops one password tried on
-many accounts; a known device is exempt, so that a neighbour behind the same NAT cannot lock it out.
+All devices of an account share one bucket, so that collecting their cookies gives no more guesses.
+
+Failures are also counted per address (an IPv6 network counts as one, see `addresses`), which stops one password
+tried on many accounts; a known device is let in nevertheless, so that a neighbour behind the same NAT cannot lock
+it out, but its failures count.
 Accounts that do not exist are throttled like any other.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from authserver import telemetry
+from authserver.accounts.addresses import AddressGate, Passage
 from authserver.accounts.errors import LoginThrottled
 from authserver.clock import Clock
-from authserver.model.time import DAY, MINUTE, SECOND, Duration, Instant
+from authserver.model.time import DAY, MINUTE, SECOND, Duration
 from authserver.storage.interface import Cache, ThrottleStore
 
 IPV6_NETWORK_BITS: Final = 64
 """What one customer is given at least."""
-MAX_CLOSED: Final = 10_000
-"""Closed addresses that this process remembers by itself, for when the shared cache is down."""
-
-_log = telemetry.logger("authserver.accounts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +45,22 @@ class ThrottlePolicy:
     """Failures from one address, whatever the account ..."""
     address_window: Duration = 10 * MINUTE
     """... within this time, and for so long nothing more is admitted from there."""
+    address_parallel: int = 20
+    """Log-ins from one address that are checked at the same time; the others wait for their turn ..."""
+    max_waiting: int = 1000
+    """... up to so many, from all addresses."""
     address_known_for: Duration = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """One counted attempt; say how it went to `succeeded` or `failed`."""
+    """One counted attempt; say how it went to `succeeded`, `failed` or `released`, and in any case `left`."""
 
     user_key: str = field(repr=False)
     network: str
     bucket: bytes
     interval: Duration
-    by_device: bool
+    passage: Passage = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,52 +77,79 @@ class LoginThrottle:
     cache: Cache
     policy: ThrottlePolicy
     now: Clock
-    _closed: OrderedDict[str, Instant] = field(default_factory=OrderedDict, repr=False)
+    _gate: AddressGate = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        policy = self.policy
+        gate = AddressGate(
+            cache=self.cache,
+            now=self.now,
+            limit=policy.address_limit,
+            window=policy.address_window,
+            parallel=policy.address_parallel,
+            max_waiting=policy.max_waiting,
+        )
+        object.__setattr__(self, "_gate", gate)
 
     async def admit(self, user_key: str, address: str, device: bytes | None) -> Admission:
-        """Count an attempt on an account; raises LoginThrottled. `device` is what the device cookie proved."""
+        """Count an attempt on an account, once it is its turn; raises LoginThrottled, TemporarilyUnavailable.
+
+        `device` is what the device cookie proved.
+        """
         network = network_of(address)
-        if device is None:
-            await self._refuse_closed(network)
-        waits: list[tuple[Duration, _Bucket]] = []
-        for bucket in await self._buckets(user_key, network, device):
-            wait = await self.store.admit(bucket.key, burst=bucket.burst, interval=bucket.interval, now=self.now())
-            if wait == 0:
-                return Admission(
-                    user_key=user_key,
-                    network=network,
-                    bucket=bucket.key,
-                    interval=bucket.interval,
-                    by_device=device is not None,
-                )
-            waits.append((wait, bucket))
-        raise await self._throttled(*min(waits, key=lambda item: item[0]))
+        passage = await self._enter(network) if device is None else Passage()
+        try:
+            bucket = await self._first_with_room(await self._buckets(user_key, network, device))
+        except BaseException:  # also when the caller gives up: the next one waits for this turn
+            passage.leave()
+            raise
+        return Admission(
+            user_key=user_key, network=network, bucket=bucket.key, interval=bucket.interval, passage=passage
+        )
 
     async def succeeded(self, admission: Admission) -> None:
         """It was the owner: the attempt does not count, and the address is known from now on."""
-        await self.store.refund(admission.bucket, interval=admission.interval)
-        key = _known_key(admission.user_key, admission.network)
-        await self.cache.set(key, b"1", ttl=self.policy.address_known_for)
+        try:
+            await self.store.refund(admission.bucket, interval=admission.interval)
+            key = _known_key(admission.user_key, admission.network)
+            await self.cache.set(key, b"1", ttl=self.policy.address_known_for)
+        finally:
+            self.left(admission)
 
     async def failed(self, admission: Admission) -> None:
         """Count it against the address; an address that fails too often is closed for a while."""
-        if admission.by_device:
-            return
-        window = self.policy.address_window
-        failures = await self.cache.count(f"login:failed:{admission.network}", window=window)
-        if failures == self.policy.address_limit:
-            _log.warning(
-                "too many failed log-ins from one address; if it is a proxy, set TRUSTED_PROXIES",
-                network=admission.network,
-                failures=failures,
-            )
-        if failures >= self.policy.address_limit:
-            self._remember_closed(admission.network, self.now() + window)
-            await self.cache.set(_closed_key(admission.network), b"1", ttl=window)
+        try:
+            await self._gate.failed(admission.network)
+        finally:
+            self.left(admission)
 
     async def released(self, admission: Admission) -> None:
         """The attempt was never decided (the server could not): it does not count."""
-        await self.store.refund(admission.bucket, interval=admission.interval)
+        try:
+            await self.store.refund(admission.bucket, interval=admission.interval)
+        finally:
+            self.left(admission)
+
+    def left(self, admission: Admission) -> None:
+        """The next one from this address may be checked; said twice, it is said once."""
+        admission.passage.leave()
+
+    async def _enter(self, network: str) -> Passage:
+        passage = await self._gate.enter(network)
+        if passage is None:
+            window = self.policy.address_window
+            wait = await self._gate.closed_for(network) or window
+            raise await self._throttled(wait, _Bucket("network", network.encode(), 0, window))
+        return passage
+
+    async def _first_with_room(self, buckets: list[_Bucket]) -> _Bucket:
+        waits: list[tuple[Duration, _Bucket]] = []
+        for bucket in buckets:
+            wait = await self.store.admit(bucket.key, burst=bucket.burst, interval=bucket.interval, now=self.now())
+            if wait == 0:
+                return bucket
+            waits.append((wait, bucket))
+        raise await self._throttled(*min(waits, key=lambda item: item[0]))
 
     async def _buckets(self, user_key: str, network: str, device: bytes | None) -> list[_Bucket]:
         known = await self.cache.get(_known_key(user_key, network)) is not None
@@ -129,29 +158,17 @@ class LoginThrottle:
     def _narrowest_first(self, user_key: str, network: str | None, device: bytes | None) -> Iterator[_Bucket]:
         policy = self.policy
         if device is not None:
-            key = _key(b"device", user_key.encode(), device)
+            key = _key(b"device", user_key.encode())
             yield _Bucket("device", key, policy.known_burst, policy.known_interval)
         if network is not None:
             key = _key(b"address", user_key.encode(), network.encode())
             yield _Bucket("address", key, policy.known_burst, policy.known_interval)
         yield _Bucket("account", _key(b"account", user_key.encode()), policy.account_burst, policy.account_interval)
 
-    async def _refuse_closed(self, network: str) -> None:
-        until = self._closed.get(network, 0)
-        if until > self.now() or await self.cache.get(_closed_key(network)) is not None:
-            wait = until - self.now() if until > self.now() else self.policy.address_window
-            raise await self._throttled(wait, _Bucket("network", network.encode(), 0, self.policy.address_window))
-
     async def _throttled(self, wait: Duration, bucket: _Bucket) -> LoginThrottled:
         key = f"login:throttled:{_key(bucket.name.encode(), bucket.key).hex()}"
         refusals = await self.cache.count(key, window=max(bucket.interval, MINUTE))
         return LoginThrottled(retry_after=-(-wait // SECOND), bucket=bucket.name, first=refusals == 1)
-
-    def _remember_closed(self, network: str, until: Instant) -> None:
-        self._closed[network] = until
-        self._closed.move_to_end(network)
-        if len(self._closed) > MAX_CLOSED:
-            self._closed.popitem(last=False)
 
 
 def network_of(address: str) -> str:
@@ -178,7 +195,3 @@ def _key(*parts: bytes) -> bytes:
 
 def _known_key(user_key: str, network: str) -> str:
     return f"login:known:{_key(user_key.encode(), network.encode()).hex()}"
-
-
-def _closed_key(network: str) -> str:
-    return f"login:closed:{network}"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
+from authserver.model.account import User
 from authserver.model.time import DAY, Duration, Instant
 from authserver.tokens.masterkey import MasterKey
 
@@ -23,6 +24,7 @@ VERSION = b"\x01"
 SECRET_BYTES = 32
 SALT_BYTES = 16
 TAG_BYTES = 16
+MARK_BYTES = 12
 DEVICE_COOKIE_LIFE: Duration = 400 * DAY
 """Browsers keep no cookie longer."""
 
@@ -166,25 +168,46 @@ class SessionHandles:
 # -- device cookies ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A genuine device cookie, as presented; whether the account still stands as it did is to be asked."""
+
+    id: bytes
+    account_mark: bytes = field(repr=False)
+
+
 class DeviceCookies:
     """Proof that somebody logged in to this account from this browser before. It opens nothing: it only keeps a
-    flood of guesses from elsewhere from locking its holder out."""
+    flood of guesses from elsewhere from locking its holder out.
+
+    It is bound to the account's name by its tag, so that another's is refused without asking the database, and to
+    the account's revocation version by a mark: after a new password or a revocation of the user it is worth nothing.
+    """
 
     def __init__(self, master: MasterKey) -> None:
-        self._seal = _Seal(master, "device cookie", key_id_bytes=1, fields_bytes=16 + 8)
+        self._seal = _Seal(master, "device cookie", key_id_bytes=1, fields_bytes=16 + 8 + MARK_BYTES)
+        self._marks = master.derive("device cookie account mark")
 
-    def issue(self, user_key: str, now: Instant) -> str:
-        """For the account with this `username_key`; a new device id each time."""
-        return self._seal.wrap(secrets.token_bytes(16) + now.to_bytes(8), user_key.encode())
+    def issue(self, user: User, now: Instant, device: Device | None = None) -> str:
+        """For a browser that just logged in; one that was recognised stays the same device."""
+        device_id = secrets.token_bytes(16) if device is None else device.id
+        return self._seal.wrap(device_id + now.to_bytes(8) + self._mark(user), user.username_key.encode())
 
-    def recognises(self, value: str, user_key: str, now: Instant) -> bytes | None:
-        """The device id (16 bytes), or None: not ours, another account's, or older than 400 days."""
+    def parse(self, value: str, user_key: str, now: Instant) -> Device | None:
+        """None: not ours, of an account with another `username_key`, or older than 400 days."""
         try:
             fields = self._seal.unwrap(value, user_key.encode())
         except MalformedHandle:
             return None
-        issued = int.from_bytes(fields[16:])
-        return fields[:16] if now - issued < DEVICE_COOKIE_LIFE else None
+        issued = int.from_bytes(fields[16:24])
+        return Device(fields[:16], fields[24:]) if now - issued < DEVICE_COOKIE_LIFE else None
+
+    def stands(self, device: Device, user: User) -> bool:
+        """The account has the password, and the life, that it had when the cookie was issued."""
+        return hmac.compare_digest(device.account_mark, self._mark(user))
+
+    def _mark(self, user: User) -> bytes:
+        return hmac.digest(self._marks, f"{user.id} {user.version}".encode(), "sha256")[:MARK_BYTES]
 
 
 # -- client secrets ---------------------------------------------------------------------------

@@ -40,6 +40,8 @@ def throttle_policy(settings: Settings) -> ThrottlePolicy:
         known_interval=settings.login_known_interval,
         address_limit=settings.login_address_limit,
         address_window=settings.login_address_window,
+        address_parallel=settings.login_address_parallel,
+        max_waiting=settings.password_queue,
     )
 
 

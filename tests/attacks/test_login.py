@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from authserver import telemetry
+from authserver.model.audit import SYSTEM
 from authserver.model.time import HOUR
 from authserver.storage.local import LocalCache
+from authserver.web.cookies import DEVICE
 from tests import people
 from tests.people import ELSEWHERE, HERE, Browser, pass_time
 from tests.site import PASSWORD, Party, Site, claims_of, make_keys_dir, open_site
@@ -91,6 +93,49 @@ async def test_one_password_on_many_accounts_is_throttled_and_others_are_not(sql
         assert statuses == [401] * 20 + [429] * 480
         assert (await Browser(site, address=HERE).log_in(user.username, app)).status_code == 200
         assert (await owner.log_in(user.username, app)).status_code == 200  # same address, known device
+
+
+async def test_one_password_on_many_accounts_at_the_same_time_is_throttled_as_well(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with open_site(sqlite_url, make_keys_dir(tmp_path), login_address_limit=5) as site:
+        app = await site.app()
+        sent = (Browser(site, address=ELSEWHERE).log_in(f"account-{n}", app, "Summer2026!") for n in range(60))
+        statuses = [answer.status_code for answer in await asyncio.gather(*sent)]
+        assert (statuses.count(401), statuses.count(429)) == (5, 55)
+
+
+async def test_a_hundred_people_behind_one_address_log_in_at_the_same_time(sqlite_url: str, tmp_path: Path) -> None:
+    async with open_site(sqlite_url, make_keys_dir(tmp_path), login_address_limit=5) as site:
+        app, users = await site.app(), [await site.user() for _ in range(100)]
+        sent = (Browser(site, address=ELSEWHERE).log_in(user.username, app) for user in users)
+        assert {answer.status_code for answer in await asyncio.gather(*sent)} == {200}
+
+
+async def test_collected_device_cookies_give_no_more_guesses_and_none_after_a_new_password(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    limits = {"login_known_burst": 3, "login_account_burst": 3}
+    async with open_site(sqlite_url, make_keys_dir(tmp_path), **limits) as site:
+        app, user = await site.app(), await site.user()
+        devices = [Browser(site, address=f"192.0.2.{n}") for n in range(10)]
+        for device in devices:
+            await device.log_in(user.username, app)
+        assert await _guesses(site, user.username, app, devices) == 3 + 3
+        pass_time(site, HOUR)
+        await site.services.directory.set_password(user.id, "an entirely new one 77", caller=SYSTEM)
+        assert await _guesses(site, user.username, app, devices) == 3
+
+
+async def _guesses(site: Site, username: str, app: Party, devices: list[Browser]) -> int:
+    """How many with these cookies, from one address that nobody knows, are looked at."""
+    statuses = []
+    for device in devices:
+        thief = Browser(site, address="203.0.113.9")
+        for _ in range(5):
+            thief.cookies = {DEVICE: device.cookies[DEVICE]}
+            statuses.append((await thief.log_in(username, app, "guess")).status_code)
+    return statuses.count(401)
 
 
 async def test_the_throttle_holds_on_all_nodes_and_over_a_flushed_cache(two_nodes: Site) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from authserver.accounts.errors import InvalidCredentials
 from authserver.accounts.login import Login, PasswordAttempt
+from authserver.accounts.passwords import Passwords
 from authserver.audit.events import EventType
 from authserver.model.audit import SYSTEM, Caller
 from authserver.model.page import PageRequest
@@ -80,3 +83,54 @@ async def test_no_credential_prints_itself(site: Site) -> None:
     for secret in (PASSWORD, logged_in.session_cookie or "", logged_in.csrf_token or "", logged_in.device_cookie):
         assert secret
         assert secret not in shown
+
+
+async def test_log_ins_beside_one_that_renews_the_hash_succeed_too(site: Site) -> None:
+    """Both read the old hash; the one that is done first stores a new one."""
+    login, app, user = site.services.login, await site.app(), await site.user()
+    stored = (await site.services.users.get(user.id) or user).password_hash or ""
+
+    class RenewedMeanwhile:
+        """Passwords, but another log-in renews the hash while this one is checked."""
+
+        async def verify(self, password: str, of: str | None) -> bool:
+            right = await login.passwords.verify(password, of)
+            await site.services.users.rehash_password(user.id, stored, await login.passwords.hash(password))
+            return right
+
+        def needs_rehash(self, of: str) -> bool:
+            return False
+
+    beside = replace(login, passwords=cast("Passwords", RenewedMeanwhile()))
+    logged_in = await beside.with_password(attempt(user.username, app), CALLER)
+    assert logged_in.refresh_token
+    assert await sessions_of(site, user.id) == 1
+
+
+async def test_a_recognised_device_stays_the_same_until_the_password_changes(site: Site) -> None:
+    services, app, user = site.services, await site.app(), await site.user()
+
+    async def log_in(password: str, cookie: str | None = None) -> str:
+        made = attempt(user.username, app, password=password, device_cookie=cookie)
+        return (await services.login.with_password(made, CALLER)).device_cookie
+
+    def device(cookie: str) -> bytes:
+        parsed = services.device_cookies.parse(cookie, user.username_key, services.now())
+        assert parsed is not None
+        return parsed.id
+
+    first = await log_in(PASSWORD)
+    again = await log_in(PASSWORD, first)
+    assert device(first) == device(again)
+    await services.directory.set_password(user.id, "an entirely new one 77", caller=SYSTEM)
+    assert device(await log_in("an entirely new one 77", again)) != device(first)
+
+
+async def test_a_log_in_that_is_given_up_leaves_its_turn_to_the_next(site: Site) -> None:
+    login, app, user = site.services.login, await site.app(), await site.user()
+    given_up = [asyncio.create_task(login.with_password(attempt(user.username, app), CALLER)) for _ in range(8)]
+    await asyncio.sleep(0.002)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+    assert not login.throttle._gate._lanes

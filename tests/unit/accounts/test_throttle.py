@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from authserver.accounts.errors import LoginThrottled
 from authserver.accounts.throttle import Admission, LoginThrottle, ThrottlePolicy, network_of
+from authserver.model.errors import TemporarilyUnavailable
 from authserver.model.time import DAY, MINUTE, SECOND
 from authserver.storage.interface import ThrottleStore
 from authserver.storage.local import LocalCache
@@ -23,6 +25,8 @@ POLICY = ThrottlePolicy(
     known_interval=30 * SECOND,
     address_limit=5,
     address_window=10 * MINUTE,
+    address_parallel=3,
+    max_waiting=600,
 )
 
 
@@ -38,6 +42,13 @@ class Bench:
 
     async def guess(self, user: str = "alice", address: str = AWAY, device: bytes | None = None) -> Admission:
         admission = await self.throttle.admit(user, address, device)
+        await self.throttle.failed(admission)
+        return admission
+
+    async def slow_guess(self, user: str) -> Admission:
+        """Others come while it is checked."""
+        admission = await self.throttle.admit(user, AWAY, None)
+        await asyncio.sleep(0.001)
         await self.throttle.failed(admission)
         return admission
 
@@ -104,6 +115,20 @@ async def test_a_known_device_is_limited_too(bench: Bench) -> None:
     assert await bench.exhaust(device=DEVICE) == 2 + 3
 
 
+async def test_all_devices_of_an_account_share_one_allowance(bench: Bench) -> None:
+    admitted = 0
+    for number in range(20):
+        guesses = [bench.guess(address=f"198.51.100.{number}", device=bytes([number]) * 16) for _ in range(3)]
+        admitted += sum(isinstance(r, Admission) for r in await asyncio.gather(*guesses, return_exceptions=True))
+    assert admitted == 2 + 3
+
+
+async def test_failures_of_a_known_device_count_against_its_address(bench: Bench) -> None:
+    assert await bench.exhaust(device=DEVICE) == 5
+    with pytest.raises(LoginThrottled):
+        await bench.guess("bob")
+
+
 async def test_a_known_address_is_forgotten_after_its_time(bench: Bench) -> None:
     await bench.succeed(address=HOME)
     bench.time += 30 * DAY + 1
@@ -156,6 +181,70 @@ def test_the_network_of_an_address(address: str, network: str) -> None:
 async def test_racing_guesses_get_no_more_than_the_burst(bench: Bench) -> None:
     answers = await asyncio.gather(*(bench.guess() for _ in range(30)), return_exceptions=True)
     assert sum(isinstance(answer, Admission) for answer in answers) == 3
+
+
+async def test_racing_guesses_on_many_accounts_from_one_address_get_no_more_than_its_limit(bench: Bench) -> None:
+    answers = await asyncio.gather(*(bench.slow_guess(f"user-{n}") for n in range(60)), return_exceptions=True)
+    assert sum(isinstance(answer, Admission) for answer in answers) == 5
+    assert sum(isinstance(answer, LoginThrottled) for answer in answers) == 55
+    assert not bench.throttle._gate._lanes
+
+
+async def test_what_failed_before_leaves_racing_guesses_only_the_rest(bench: Bench) -> None:
+    for user in "abcd":
+        await bench.guess(user)
+    answers = await asyncio.gather(*(bench.slow_guess(f"user-{n}") for n in range(20)), return_exceptions=True)
+    assert sum(isinstance(answer, Admission) for answer in answers) == 1
+
+
+async def test_five_hundred_right_passwords_at_once_from_one_address_all_pass(bench: Bench) -> None:
+    async def log_in(user: str) -> None:
+        admission = await bench.throttle.admit(user, HOME, None)
+        await asyncio.sleep(0)
+        await bench.throttle.succeeded(admission)
+
+    await asyncio.gather(*(log_in(f"employee-{number}") for number in range(500)))
+    assert not bench.throttle._gate._lanes
+
+
+async def test_right_passwords_pass_between_wrong_ones_from_the_same_address(bench: Bench) -> None:
+    async def log_in(user: str) -> None:
+        await bench.throttle.succeeded(await bench.throttle.admit(user, AWAY, None))
+
+    wrong = [bench.slow_guess(f"user-{n}") for n in range(4)]
+    await asyncio.gather(*wrong, *(log_in(f"employee-{number}") for number in range(100)))
+
+
+async def test_who_gives_up_while_waiting_keeps_nobody_waiting(bench: Bench) -> None:
+    inside = [await bench.throttle.admit(f"user-{n}", AWAY, None) for n in range(3)]
+    waiting = [asyncio.create_task(bench.throttle.admit(f"later-{n}", AWAY, None)) for n in range(4)]
+    await asyncio.sleep(0.05)
+    waiting[0].cancel()  # while it waits
+    bench.throttle.left(inside[0])
+    waiting[1].cancel()  # after its turn was given to it, before it could take it
+    bench.throttle.left(inside[1])
+    bench.throttle.left(inside[1])
+    admitted = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+    assert [isinstance(answer, Admission) for answer in admitted] == [False, False, True, True]
+    for admission in (inside[2], *admitted[2:]):
+        assert isinstance(admission, Admission)
+        bench.throttle.left(admission)
+    assert not bench.throttle._gate._lanes
+
+
+async def test_more_than_may_wait_are_told_to_come_again(bench: Bench, sqlite_stores: Stores) -> None:
+    small = replace(POLICY, address_parallel=1, max_waiting=2)
+    throttle = LoginThrottle(sqlite_stores.throttle, LocalCache(now=bench.now), small, bench.now)
+    first = await throttle.admit("a", AWAY, None)
+    waiting = [asyncio.create_task(throttle.admit(user, AWAY, None)) for user in "bc"]
+    await asyncio.sleep(0)
+    with pytest.raises(TemporarilyUnavailable):
+        await throttle.admit("d", AWAY, None)
+    await throttle.released(await throttle.admit("d", HOME, None))  # nobody waits there
+    await throttle.released(await throttle.admit("d", AWAY, DEVICE))  # a known device waits for nobody
+    await throttle.succeeded(first)
+    for task in waiting:
+        await throttle.succeeded(await task)
 
 
 async def test_an_attempt_that_was_never_decided_does_not_count(bench: Bench) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from authserver.ids import uuid7
+from authserver.model.account import User
 from authserver.model.time import DAY
 from authserver.tokens.handles import (
     DeviceCookies,
@@ -129,7 +131,7 @@ def test_no_text_but_ours_is_a_handle(text: str) -> None:
     for parse in (refresh.parse, sessions.parse):
         with pytest.raises(MalformedHandle):
             parse(text)
-    assert devices.recognises(text, "alice", NOON) is None
+    assert devices.parse(text, "alice", NOON) is None
 
 
 def test_handles_do_not_print_their_secrets() -> None:
@@ -183,35 +185,46 @@ def test_a_cookie_with_another_sessions_id_is_refused() -> None:
 
 # -- device cookies ---------------------------------------------------------------------------
 
+ALICE = User(id=uuid7(NOON), username="Alice", username_key="alice")
+
 
 def test_a_device_is_recognised_for_the_account_it_logged_in_to_and_no_other() -> None:
-    value = devices.issue("alice", NOON)
-    assert devices.recognises(value, "alice", NOON + DAY) is not None
-    assert devices.recognises(value, "bob", NOON + DAY) is None
+    value = devices.issue(ALICE, NOON)
+    assert devices.parse(value, "alice", NOON + DAY) is not None
+    assert devices.parse(value, "bob", NOON + DAY) is None
 
 
 def test_a_device_keeps_its_id_and_another_one_has_another() -> None:
-    value = devices.issue("alice", NOON)
-    assert devices.recognises(value, "alice", NOON) == devices.recognises(value, "alice", NOON + DAY)
-    assert devices.recognises(devices.issue("alice", NOON), "alice", NOON) != devices.recognises(value, "alice", NOON)
+    first = devices.parse(devices.issue(ALICE, NOON), "alice", NOON)
+    again = devices.parse(devices.issue(ALICE, NOON + DAY, first), "alice", NOON + 400 * DAY)
+    assert first == again
+    assert devices.parse(devices.issue(ALICE, NOON), "alice", NOON) != first
+
+
+def test_a_device_stands_while_its_account_does() -> None:
+    device = devices.parse(devices.issue(ALICE, NOON), "alice", NOON)
+    assert device is not None
+    assert devices.stands(device, replace(ALICE, password_hash="the same under other parameters"))
+    assert not devices.stands(device, replace(ALICE, version=1))
+    assert not devices.stands(device, replace(ALICE, id=uuid7(NOON)))
 
 
 def test_a_device_is_forgotten_after_400_days() -> None:
-    value = devices.issue("alice", NOON)
-    assert devices.recognises(value, "alice", NOON + 400 * DAY - 1) is not None
-    assert devices.recognises(value, "alice", NOON + 400 * DAY) is None
+    value = devices.issue(ALICE, NOON)
+    assert devices.parse(value, "alice", NOON + 400 * DAY - 1) is not None
+    assert devices.parse(value, "alice", NOON + 400 * DAY) is None
 
 
 def test_a_device_cookie_of_another_server_is_not_recognised() -> None:
-    assert devices.recognises(DeviceCookies(OTHER_MASTER).issue("alice", NOON), "alice", NOON) is None
+    assert devices.parse(DeviceCookies(OTHER_MASTER).issue(ALICE, NOON), "alice", NOON) is None
 
 
 def test_bytes_cannot_move_between_the_cookie_and_the_account_name() -> None:
     """The tag covers a fixed number of bytes of cookie, then the name: no other split gives the same."""
-    value = devices.issue("alice", NOON)
+    value = devices.issue(ALICE, NOON)
     raw = base64.urlsafe_b64decode(value)
     shifted = base64.urlsafe_b64encode(raw[:-17] + raw[-16:] + b"\x00").decode()
-    assert devices.recognises(shifted, raw[-17:-16].decode("latin-1") + "alice", NOON) is None
+    assert devices.parse(shifted, raw[-17:-16].decode("latin-1") + "alice", NOON) is None
 
 
 # -- client secrets ---------------------------------------------------------------------------
