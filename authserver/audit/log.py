@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from authserver.audit.events import EventType
+from authserver.audit.sparing import Sparing
 from authserver.clock import Clock
 from authserver.ids import uuid7
 from authserver.model.audit import AuditEvent, Caller
@@ -24,6 +25,11 @@ class AuditLog:
     """Makes events; the store verb they are handed to writes them with the change they describe."""
 
     now: Clock
+    _sparing: Sparing = field(default_factory=Sparing, repr=False, compare=False)
+
+    def may_tell(self, type: EventType, *who: str) -> bool:
+        """To be asked before the event of a refusal: False when `who` has caused enough of them this minute."""
+        return self._sparing.allows(self.now(), type.value, *who)
 
     def event(
         self,

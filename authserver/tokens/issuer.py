@@ -46,6 +46,14 @@ class TokenIssuer:
     ttl: Duration
     now: Clock
 
+    def require_signing_key(self) -> None:
+        """Raises NoSigningKey if nothing could be signed now: to be asked before a refresh token is spent on it.
+
+        The other refusals of `access_token` cannot be new at a refresh: the log-in was given a token with at least
+        these scopes and audiences, and a session at its end has no use for the refresh token.
+        """
+        _ = self.ring.signing
+
     def access_token(self, authorization: Authorization) -> MintedToken:
         """Raises SessionOver when the authorization ends within this second, TokenTooLarge, NoSigningKey."""
         now = self.now()

@@ -11,7 +11,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import perf_counter
 from typing import TypeAlias
 
@@ -131,34 +131,43 @@ class TrustedProxies:
     """Believes X-Forwarded-For and -Proto from the networks it is told to, and from nobody else."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
-        self._networks = tuple(networks)
+        self._networks = tuple(map(_undressed, networks))
 
     def see_through(self, scope: Scope) -> None:
-        """Replace client and scheme by what the nearest untrusted hop was seen as."""
+        """Replace client and scheme by what the nearest untrusted hop was seen as.
+
+        A socket that takes both families shows IPv4 as ::ffff:192.0.2.1; everything behind sees 192.0.2.1.
+        """
         client = scope.get("client")
+        if client is not None and client[0].startswith("::"):
+            client = scope["client"] = (str(_address(client[0]) or client[0]), client[1])
         if not self._networks or client is None or not self._trusts(client[0]):
             return
         forwarded, proto = _forwarded(scope)
         if proto in ("http", "https"):
             scope["scheme"] = proto
-        address = next((hop for hop in reversed(forwarded) if not self._trusts(hop)), None)
-        if address is not None and _is_address(address):
-            scope["client"] = (address, 0)
+        hop = next((hop for hop in reversed(forwarded) if not self._trusts(hop)), None)
+        address = None if hop is None else _address(hop)
+        if address is not None:
+            scope["client"] = (str(address), 0)
 
     def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._networks)
+        parsed = _address(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
 
 
-def _is_address(text: str) -> bool:
+def _undressed(network: Network) -> Network:
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None or network.prefixlen < 96 else IPv4Network((mapped, network.prefixlen - 96))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """None for what is no address; an IPv4 address in IPv6 clothing (RFC 4291 section 2.5.5.2) is undressed."""
     try:
-        ip_address(text)
+        parsed = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
 def _without_port(hop: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -100,7 +101,10 @@ def open_cursor(listing: str, value: str) -> str:
         raw = base64.b64decode(value.encode("ascii") + b"=" * (-len(value) % 4), altchars=b"-_", validate=True)
         if raw[:_CHECK] != _check(listing, raw[_CHECK:]):
             raise ValueError
-        return raw[_CHECK:].decode()
+        after = raw[_CHECK:].decode()
+        if any(unicodedata.category(character) == "Cc" for character in after):  # PostgreSQL takes no NUL
+            raise ValueError
+        return after
     except (ValueError, binascii.Error):
         raise InvalidField("cursor", "must be the next_cursor of a page of this list") from None
 

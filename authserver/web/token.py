@@ -30,6 +30,7 @@ class TokenEndpoint:
         form = await read_form(request)
         client = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
         grant = self._grant_for(client, form.require("grant_type"))
+        self.issuer.require_signing_key()  # before anything is spent: no key, no token for it
         authorization = await grant.redeem(client, form, caller_of(request))
         minted = self.issuer.access_token(authorization)
         TOKENS_ISSUED.inc(grant.grant_type)

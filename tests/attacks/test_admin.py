@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from authserver.audit.sparing import EVENTS_PER_MINUTE
 from tests.site import PASSWORD, Party, Site
 
 
@@ -47,6 +48,14 @@ async def test_a_users_token_is_refused_whatever_its_scope_and_the_try_is_audite
     events = (await site.http.get("/admin/audit?type=admin.refused", headers=admin)).json()["items"]
     assert {event["actor"] for event in events} == {f"user:{login.user.id}"}
     assert events[0]["detail"] == {"method": "PATCH", "path": f"/admin/users/{login.user.id}"}
+
+
+async def test_a_refused_caller_in_a_loop_does_not_fill_the_audit_log(site: Site) -> None:
+    powerless = await bearer(site, await site.client(scopes=("read",)))
+    for _ in range(2 * EVENTS_PER_MINUTE + 2):  # more than fit in two minutes: the loop may meet the full one
+        assert (await site.http.get("/admin/users", headers=powerless)).status_code == 403
+    refused = await site.http.get("/admin/audit?type=admin.refused&limit=200", headers=await site.admin())
+    assert EVENTS_PER_MINUTE <= len(refused.json()["items"]) <= 2 * EVENTS_PER_MINUTE
 
 
 async def test_a_manager_of_clients_cannot_make_itself_an_administrator(site: Site) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
 
 from authserver.audit.events import EventType
+from authserver.audit.sparing import EVENTS_PER_MINUTE
+from authserver.model.time import MINUTE
 from authserver.tokens.handles import RefreshHandles
 from authserver.tokens.masterkey import MasterKey
 from tests.oauth_server import (
@@ -177,6 +179,13 @@ async def test_a_replay_of_a_revoked_family_is_no_reuse(server: OAuthServer):
     assert await server.events(EventType.FAMILY_REUSED) == []
 
 
+async def test_a_refresh_token_is_not_spent_while_there_is_no_key_to_sign_with(server: OAuthServer):
+    log_in = await server.a_log_in()
+    server.ring._snapshot = replace(server.ring.snapshot, signing=None)
+    assert (await server.refresh(log_in)).status_code == 503
+    assert (await server.family(log_in)).generation == 0
+
+
 # -- whose it is ----------------------------------------------------------------------------------
 
 
@@ -187,6 +196,16 @@ async def test_another_clients_token_is_refused_stays_alive_and_is_written_down(
     assert (event.client_id, event.detail["owner"]) == (thief.id, log_in.client.id)
     assert (event.user_id, event.session_id) == (log_in.user.id, log_in.session_id)
     assert (await server.refresh(log_in)).status_code == 200
+
+
+async def test_another_client_in_a_loop_does_not_fill_the_audit_log(server: OAuthServer):
+    log_in, thief = await server.a_log_in(), await server.a_public_client()
+    for _ in range(EVENTS_PER_MINUTE + 5):
+        assert_refused(await server.refresh(log_in, client=thief), None)
+    assert len(await server.events(EventType.REFRESH_WRONG_CLIENT)) == EVENTS_PER_MINUTE
+    server.clock.passes(MINUTE)
+    await server.refresh(log_in, client=thief)
+    assert len(await server.events(EventType.REFRESH_WRONG_CLIENT)) == EVENTS_PER_MINUTE + 1
 
 
 async def test_another_client_learns_nothing_from_what_it_presents(server: OAuthServer):

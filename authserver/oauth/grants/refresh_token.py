@@ -127,9 +127,12 @@ class RefreshTokenGrant:
             return InvalidGrant(WHY[refused.reason], reason=refused.reason, detail=f"family {handle.family_id}")
         family = await self.families.get(handle.family_id)
         if family is not None and family.client_id != client.id:
-            event = self._event(EventType.REFRESH_WRONG_CLIENT, client, handle, caller, family)
-            await self.audit_store.append(event)
+            await self._tell_wrong_client(client, handle, caller, family)
         return InvalidGrant(NOT_VALID, detail=f"family {handle.family_id} is not of client {client.id}")
+
+    async def _tell_wrong_client(self, client: Client, handle: RefreshHandle, caller: Caller, family: Family) -> None:
+        if self.audit.may_tell(EventType.REFRESH_WRONG_CLIENT, client.id, family.id):
+            await self.audit_store.append(self._event(EventType.REFRESH_WRONG_CLIENT, client, handle, caller, family))
 
     def _event(
         self, kind: EventType, client: Client, handle: RefreshHandle, caller: Caller, family: Family | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.requests import Request
 
@@ -73,9 +73,7 @@ class AdminGuard:
         manages clients could otherwise hand itself, or take over, every other right."""
         beyond = [scope for scope in client.scopes if scope in ADMIN_SCOPES and not administrator.holds(scope)]
         if beyond:
-            await self.refusals.append(
-                self.audit.event(EventType.ADMIN_REFUSED, administrator.caller, client_id=client.id, beyond=beyond)
-            )
+            await self._tell(administrator.caller, client_id=client.id, beyond=beyond)
             raise _insufficient(f"this client has more rights than the caller: {', '.join(beyond)}", tuple(beyond))
 
     def manager(self, administrator: Administrator) -> Permit:
@@ -99,16 +97,14 @@ class AdminGuard:
     async def _refused(self, request: Request, claims: AccessTokenClaims) -> None:
         user_id = None if claims.sub == claims.client_id else claims.sub
         caller = caller_of(request, f"user:{user_id}" if user_id else f"client:{claims.client_id}")
-        await self.refusals.append(
-            self.audit.event(
-                EventType.ADMIN_REFUSED,
-                caller,
-                user_id=user_id,
-                client_id=claims.client_id,
-                method=request.method,
-                path=request.url.path[:200],
-            )
+        await self._tell(
+            caller, user_id=user_id, client_id=claims.client_id, method=request.method, path=request.url.path[:200]
         )
+
+    async def _tell(self, caller: Caller, **facts: Any) -> None:
+        """A caller in a loop does not fill the log."""
+        if self.audit.may_tell(EventType.ADMIN_REFUSED, caller.actor):
+            await self.refusals.append(self.audit.event(EventType.ADMIN_REFUSED, caller, **facts))
 
 
 Guard = Callable[..., Awaitable[Administrator]]

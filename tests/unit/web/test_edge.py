@@ -266,6 +266,14 @@ async def test_trusted_proxies_are_seen_through_to_the_nearest_stranger() -> Non
         assert (answer["address"], answer["scheme"]) == ("198.51.100.7", "https")
 
 
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "::ffff:10.0.0.0/104"])
+async def test_a_socket_for_both_families_knows_the_proxy_too(network: str) -> None:
+    async with client(address="::ffff:10.0.0.1", trusted_proxies=[ip_network(network)]) as http:
+        forwarded = {"X-Forwarded-For": "::ffff:198.51.100.7, ::ffff:10.0.0.2"}
+        assert (await http.get("/who", headers=forwarded)).json()["address"] == "198.51.100.7"
+        assert (await http.get("/who")).json()["address"] == "10.0.0.1"
+
+
 async def test_an_address_planted_in_front_of_the_list_is_not_reached() -> None:
     async with client(address="10.0.0.1", trusted_proxies=[ip_network("10.0.0.0/8")]) as http:
         answer = await http.get("/who", headers={"X-Forwarded-For": "127.0.0.1, 198.51.100.7"})
