@@ -10,9 +10,11 @@ import asyncio
 import json
 from enum import Enum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from authserver.cli.joined_writes import JoinedWrites
 
 HEAD_BYTES = 16_384
 """A head of this size is always taken, one of three times this size never: its first and last piece are not counted."""
@@ -36,7 +38,7 @@ class BoundedHttp(HttpToolsProtocol):
     # -- the connection -------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -13,7 +13,7 @@ from authserver.tokens import jwt
 from authserver.tokens.claims import ACCESS_TOKEN_TYP, AccessTokenClaims, read_claims
 from authserver.tokens.keyring import KeyRing
 
-CACHED_TOKENS = 4096
+CACHED_TOKENS = 2048
 """About 1.5 KiB each: 6 MiB of a worker, and more tokens than most sites have in use within their five minutes."""
 
 
