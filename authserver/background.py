@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic_ns
 
 from authserver import telemetry
@@ -40,7 +41,7 @@ def jobs_of(settings: Settings, services: Services) -> dict[str, Callable[[], Aw
         "anchor clock": lambda: every(ANCHOR_SECONDS, lambda: anchor_clock(services)),
     }
     for channel in channels.ALL:
-        jobs[f"listen to {channel}"] = lambda channel=channel: follower.listen(channel)  # type: ignore[misc]
+        jobs[f"listen to {channel}"] = partial(follower.listen, channel)
     if telemetry.MULTIPROCESS:
         jobs["gauges"] = lambda: every(GAUGE_SECONDS, write_gauges)
     return jobs

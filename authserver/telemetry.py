@@ -22,7 +22,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 # For tracebacks in colour structlog would import rich, if it is there: 4 MB of every worker, and ours are plain.
-_left_out = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]
+_left_out = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]  # None says "not installed" to import
 import structlog  # noqa: E402
 
 if _left_out:
@@ -215,7 +215,7 @@ def forget_this_process() -> None:
     if MULTIPROCESS:
         from prometheus_client.multiprocess import mark_process_dead
 
-        mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+        mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]  # the library has no type here
 
 
 def render_metrics() -> bytes:
@@ -225,9 +225,13 @@ def render_metrics() -> bytes:
     from prometheus_client.multiprocess import MultiProcessCollector
 
     merged = CollectorRegistry()
-    MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(merged)  # type: ignore[no-untyped-call]  # nor here
     merged.register(_Workers(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     return generate_latest(merged)
+
+
+def _process_metrics(pid: int) -> Iterable[Metric]:
+    return ProcessCollector(pid=lambda: pid, registry=None).collect()
 
 
 class _Workers(Collector):
@@ -240,7 +244,7 @@ class _Workers(Collector):
     def collect(self) -> Iterable[Metric]:
         added: dict[str, Metric] = {}
         for pid in self._pids:
-            for metric in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]
+            for metric in _process_metrics(pid):
                 known = added.setdefault(metric.name, metric)
                 if known is not metric:
                     join = min if metric.name.endswith(("start_time_seconds", "max_fds")) else add

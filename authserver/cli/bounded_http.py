@@ -37,7 +37,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     # -- the connection -------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
         self._start_deadline()
 

@@ -10,7 +10,7 @@ import typer
 from authserver.cli.output import JsonFlag, YesFlag, confirm, fail, note, print_json
 from authserver.cli.prompts import TokenArgument, TokenFile, read_token
 from authserver.cli.runtime import find_user, operator, run
-from authserver.model.revocation import RevocationOutcome, RevocationTarget
+from authserver.model.revocation import RevocationKind, RevocationOutcome, RevocationTarget
 
 if TYPE_CHECKING:
     from authserver.services import Services
@@ -112,9 +112,9 @@ def revoke_all(reason: Reason = "", dry_run: DryRun = False, yes: YesFlag = Fals
     _revoke(_fixed("all", ""), "every session and token of this issuer", reason, dry_run, as_json, ask=not yes)
 
 
-def _fixed(kind: str, value: str) -> FindTarget:
+def _fixed(kind: RevocationKind, value: str) -> FindTarget:
     async def target(_: Services) -> RevocationTarget:
-        return RevocationTarget(kind=kind, value=value)  # type: ignore[arg-type]
+        return RevocationTarget(kind=kind, value=value)
 
     return target
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,7 +65,7 @@ def verify_token(argument: TokenArgument = None, file: TokenFile = None, as_json
     """Check an access token: signature, expiry, revocation. It is read from standard input; status 1 if refused."""
     text = read_token(argument, file)
 
-    async def work(services: Services) -> dict[str, object]:
+    async def work(services: Services) -> dict[str, Any]:
         from authserver.model.errors import InvalidToken
         from authserver.tokens.past import unverified_parts
 
@@ -81,7 +81,7 @@ def verify_token(argument: TokenArgument = None, file: TokenFile = None, as_json
         print_json(verdict)
     elif verdict["valid"]:
         typer.echo("valid")
-        print_record(_with_times(dict(verdict["claims"])))  # type: ignore[call-overload]
+        print_record(_with_times(verdict["claims"]))
     else:
         detail = f" ({verdict['detail']})" if verdict["detail"] else ""
         typer.echo(f"refused: {verdict['reason']}{detail}")

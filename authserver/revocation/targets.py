@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from authserver.model.errors import Refused
 from authserver.model.inputs import InvalidField, moment, text, truth, uuid
-from authserver.model.revocation import RevocationTarget
+from authserver.model.revocation import RevocationKind, RevocationTarget
 from authserver.model.time import DAY, Duration, Instant
 
 LONGEST_REASON = 200
@@ -26,16 +26,16 @@ class RevocationRequest:
     reason: str = ""
 
 
-def _named(kind: str, longest: int = _LONGEST_NAME) -> Callable[[str, object], RevocationTarget]:
+def _named(kind: RevocationKind, longest: int = _LONGEST_NAME) -> Callable[[str, object], RevocationTarget]:
     def read(name: str, value: object) -> RevocationTarget:
-        return RevocationTarget(kind=kind, value=text(name, value, longest=longest))  # type: ignore[arg-type]
+        return RevocationTarget(kind=kind, value=text(name, value, longest=longest))
 
     return read
 
 
-def _identified(kind: str) -> Callable[[str, object], RevocationTarget]:
+def _identified(kind: RevocationKind) -> Callable[[str, object], RevocationTarget]:
     def read(name: str, value: object) -> RevocationTarget:
-        return RevocationTarget(kind=kind, value=uuid(name, value))  # type: ignore[arg-type]
+        return RevocationTarget(kind=kind, value=uuid(name, value))
 
     return read
 

@@ -217,7 +217,7 @@ class RedisBus:
 async def _discard(redis: Redis, pubsub: PubSub) -> None:
     try:
         async with asyncio.timeout(TIMEOUT):
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await pubsub.aclose()  # type: ignore[no-untyped-call]  # the library says nothing of its types here
             await redis.aclose()
     except _FAILURES as error:
         _log.debug("closing a subscription", error=type(error).__name__)

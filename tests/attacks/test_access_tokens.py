@@ -93,7 +93,7 @@ async def server(sqlite_stores: Any) -> Server:
     await sqlite_stores.clients.add(a_client(), event=event)
     rotation = await a_signing_server(sqlite_stores.keys, clock)
     keys = CountingKeys(sqlite_stores.keys)
-    ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]
+    ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]  # it counts, and hands on all the rest
     await ring.load()
     issuer = TokenIssuer(ISSUER, ring, 5 * MINUTE, clock)
     token = issuer.access_token(
