@@ -1,4 +1,27 @@
 """For resource servers: validating tokens locally and following revocations.
 
-Empty until the revocation log is there; the rule that it imports nothing else of ours holds from the first line on.
+    verifier = Verifier("https://auth.example.com", audience="https://api.example.com")
+    token = verifier.verify(bearer, scope="orders:read")      # raises a Refusal
+
+It imports nothing else of this project, and from outside only PyJWT (with cryptography).
 """
+
+from __future__ import annotations
+
+from .errors import InsufficientScope, InvalidToken, Refusal, Revoked, Undecided
+from .policy import AcceptUntil, OnStale, accept_until
+from .token import VerifiedToken
+from .verifier import Verifier
+
+__all__ = [
+    "AcceptUntil",
+    "InsufficientScope",
+    "InvalidToken",
+    "OnStale",
+    "Refusal",
+    "Revoked",
+    "Undecided",
+    "VerifiedToken",
+    "Verifier",
+    "accept_until",
+]
