@@ -41,7 +41,7 @@ class FeedFollower:
         monotonic: Clock = clock.monotonic,
     ) -> None:
         """
-        `feed_url`: the `revocation_feed_endpoint` of the metadata; may raise TransportError, asked again at each attempt.
+        `feed_url`: the `revocation_feed_endpoint` of the metadata; may raise TransportError; asked at each attempt.
         `key_for`: the issuer's key for a `kid`; fetches the JWKS at most once if it does not know it; may raise.
         `authorization`: the header of a confidential client, for private feeds and reports.
         `on_kid`: told the 16-byte key of each revoked `kid`, so that it leaves the JWKS's copy at once.
