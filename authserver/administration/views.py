@@ -99,7 +99,7 @@ def event_body(event: AuditEvent) -> dict[str, object]:
 
 def outcome_body(outcome: RevocationOutcome, *, dry_run: bool) -> dict[str, object]:
     return {
-        "sequence": outcome.sequence,
+        "sequence": outcome.outbox_id,
         "sessions": outcome.sessions,
         "families": outcome.families,
         "dry_run": dry_run,

@@ -30,8 +30,9 @@ class RevocationOutcome:
     found: bool
     """The target exists. A second revocation of the same thing finds it and changes nothing."""
     changed: bool
-    sequence: int | None
-    """Position of its last entry in the outbox; None for a dry run or when nothing changed."""
+    outbox_id: int | None
+    """Its last entry in the outbox, from which follows its place in the log; None for a dry run or when nothing
+    changed."""
     sessions: int | None
     families: int | None
     """None: ended, and too many to count in time, or the database went away before it had counted."""

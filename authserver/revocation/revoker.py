@@ -94,10 +94,10 @@ class Revoker:
         """The key that signs is replaced in the same step, so that the issuer is never without one."""
         if target.kind != "kid" or not await self.withdraw_signing_key(target.value, caller=caller, reason=reason):
             return None
-        sequence = None
+        outbox_id = None
         with suppress(StorageUnavailable):  # it is withdrawn, and everybody must hear of it
-            sequence = await self.store.position("kid", target.value)
-        return RevocationOutcome(found=True, changed=True, sequence=sequence, sessions=0, families=0)
+            outbox_id = await self.store.position("kid", target.value)
+        return RevocationOutcome(found=True, changed=True, outbox_id=outbox_id, sessions=0, families=0)
 
     async def _stored(self, target: RevocationTarget, reason: str, caller: Caller) -> RevocationOutcome:
         event = self._event(target, reason, caller)

@@ -29,4 +29,4 @@ class NoStoreJson(Response):
 
 def sequence_header(outcome: RevocationOutcome | None) -> dict[str, str]:
     """Where it stands in the revocation log, for callers that wait for its effect; nothing if it wrote nothing."""
-    return {} if outcome is None or outcome.sequence is None else {SEQUENCE_HEADER: str(outcome.sequence)}
+    return {} if outcome is None or outcome.outbox_id is None else {SEQUENCE_HEADER: str(outcome.outbox_id)}

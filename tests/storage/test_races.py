@@ -222,7 +222,7 @@ async def test_a_session_ended_beside_an_uncommitted_end_of_its_family_waits_and
         {"at": NOW, "id": family.id},
         lambda: world.stores.sessions.end(session.id, at=NOW + 1, reason="x", event=an_event()),
     )
-    assert (outcome.changed, outcome.sequence, outcome.families) == (True, None, 0)
+    assert (outcome.changed, outcome.outbox_id, outcome.families) == (True, None, 0)
     assert await world.entries() == [("sid", family.id, 0)]
     assert await world.stores.sessions.get(session.id, now=NOW + 2) is None
 

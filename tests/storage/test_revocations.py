@@ -58,7 +58,7 @@ async def test_each_level_denies_the_token_and_leaves_one_entry(world: World, ki
     }
     outcome = await world.revoke(kind, values[kind], **({"expires_at": NOW + 60_000} if kind == "jti" else {}))
     (entry,) = await world.outbox()
-    assert (outcome.found, outcome.changed, outcome.sequence) == (True, True, entry.id)
+    assert (outcome.found, outcome.changed, outcome.outbox_id) == (True, True, entry.id)
     expected = {
         "jti": ("jti", "a-token", 0, NOW + 60_000),
         "family": ("sid", family.id, 0, None),
@@ -96,7 +96,7 @@ async def test_outcomes_count_what_was_alive_and_previews_tell_it_beforehand(wor
     for (kind, value), numbers in expected.items():
         target = RevocationTarget(kind=kind, value=value)  # type: ignore[arg-type]
         seen = await world.stores.revocations.preview(target, now=NOW + 5)
-        assert (kind, seen.found, seen.changed, seen.sequence) == (kind, True, False, None)
+        assert (kind, seen.found, seen.changed, seen.outbox_id) == (kind, True, False, None)
         assert (kind, seen.sessions, seen.families) == (kind, *numbers)
     assert len(await world.outbox()) == 1
     outcome = await world.revoke("client", world.client.id)
@@ -118,14 +118,14 @@ async def test_a_token_revoked_for_too_short_a_time_can_be_revoked_for_longer_bu
     outcomes = [await world.revoke("jti", "j", expires_at=end) for end in ends]
     assert [outcome.changed for outcome in outcomes] == [True, True, False, False]
     assert [entry.expires_at for entry in await world.outbox()] == ends[:2]
-    assert [entry.id for entry in await world.outbox()] == [outcome.sequence for outcome in outcomes[:2]]
+    assert [entry.id for entry in await world.outbox()] == [outcome.outbox_id for outcome in outcomes[:2]]
     assert await world.sql("SELECT expires_at FROM revoked_tokens") == [(ends[1],)]
 
 
 @pytest.mark.parametrize("kind", ["family", "session", "user", "client", "kid"])
 async def test_what_does_not_exist_is_not_found_and_leaves_nothing(world: World, kind: str) -> None:
     outcome = await world.revoke(kind, "ghost")
-    assert (outcome.found, outcome.changed, outcome.sequence) == (False, False, None)
+    assert (outcome.found, outcome.changed, outcome.outbox_id) == (False, False, None)
     preview = await world.stores.revocations.preview(RevocationTarget(kind=kind, value="ghost"), now=NOW)  # type: ignore[arg-type]
     assert not preview.found
     assert await world.outbox() == []
@@ -137,7 +137,7 @@ async def test_a_second_revocation_finds_it_and_changes_nothing(world: World, ki
     value = {"jti": "a-token", "family": family.id, "session": session.id}[kind]
     await world.revoke(kind, value)
     again = await world.revoke(kind, value)
-    assert (again.found, again.changed, again.sequence) == (True, False, None)
+    assert (again.found, again.changed, again.outbox_id) == (True, False, None)
     assert len(await world.outbox()) == 1
 
 

@@ -135,9 +135,9 @@ async def test_ending_a_session_ends_its_families_with_an_entry_each_and_is_idem
     outcome = await world.stores.sessions.end(session.id, at=LATER, reason="logout", event=an_event())
     assert (outcome.found, outcome.changed, outcome.sessions, outcome.families) == (True, True, 1, 2)
     assert sorted(await world.entries()) == sorted(("sid", family.id, 0) for family in families)
-    assert outcome.sequence == (await world.outbox())[-1].id
+    assert outcome.outbox_id == (await world.outbox())[-1].id
     again = await world.stores.sessions.end(session.id, at=LATER + 1, reason="again", event=an_event(type="again"))
-    assert (again.found, again.changed, again.sequence) == (True, False, None)
+    assert (again.found, again.changed, again.outbox_id) == (True, False, None)
     assert len(await world.entries()) == 3
     assert await world.sql("SELECT id FROM audit WHERE type = 'again'") == []
     stored = await world.stores.families.get(families[1].id)
@@ -179,7 +179,7 @@ async def test_more_sessions_than_a_statement_takes_parameters_can_be_ended_at_o
         id=kept.id,
     )
     outcome = await world.stores.sessions.end_others(world.user.id, kept.id, at=LATER, reason="x", event=an_event())
-    assert (outcome.sessions, outcome.families, outcome.sequence is None) == (many + 1, 1, False)
+    assert (outcome.sessions, outcome.families, outcome.outbox_id is None) == (many + 1, 1, False)
     assert await world.sql("SELECT id FROM sessions WHERE dead_at IS NULL") == [(kept.id,)]
 
 

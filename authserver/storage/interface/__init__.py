@@ -26,6 +26,7 @@ from authserver.storage.interface.families import (
     RotationResult,
 )
 from authserver.storage.interface.keys import KeyStore
+from authserver.storage.interface.log import Compose, LogStore
 from authserver.storage.interface.maintenance import Housekeeping, MaintenanceStore
 from authserver.storage.interface.revocations import RevocationStore
 from authserver.storage.interface.sessions import SessionFilter, SessionStore, SessionTouch
@@ -40,10 +41,12 @@ __all__ = [
     "Cache",
     "ClientLookup",
     "ClientStore",
+    "Compose",
     "FamilyStore",
     "Housekeeping",
     "KeyIsUsed",
     "KeyStore",
+    "LogStore",
     "MaintenanceStore",
     "RefusalReason",
     "RevocationStore",

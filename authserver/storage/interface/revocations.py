@@ -37,7 +37,7 @@ class RevocationStore(Protocol):
         ...
 
     async def preview(self, target: RevocationTarget, *, now: Instant) -> RevocationOutcome:
-        """What `revoke` would end, changing nothing; `sequence` is None."""
+        """What `revoke` would end, changing nothing; `outbox_id` is None."""
         ...
 
     async def check(self, facts: TokenFacts) -> TokenState:

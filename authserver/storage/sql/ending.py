@@ -16,8 +16,8 @@ from authserver.storage.sql.alive import Condition
 from authserver.storage.sql.books import last_entry
 from authserver.storage.sql.tables import families, sessions
 
-NOT_FOUND = RevocationOutcome(found=False, changed=False, sequence=None, sessions=0, families=0)
-UNCHANGED = RevocationOutcome(found=True, changed=False, sequence=None, sessions=0, families=0)
+NOT_FOUND = RevocationOutcome(found=False, changed=False, outbox_id=None, sessions=0, families=0)
+UNCHANGED = RevocationOutcome(found=True, changed=False, outbox_id=None, sessions=0, families=0)
 BATCH = 1000
 
 
@@ -42,7 +42,7 @@ async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Ins
     return RevocationOutcome(
         found=True,
         changed=True,
-        sequence=await last_entry(connection) if entries else None,
+        outbox_id=await last_entry(connection) if entries else None,
         sessions=len(living),
         families=ended,
     )
@@ -79,5 +79,5 @@ async def end_family(connection: AsyncConnection, where: Condition, *, at: Insta
     if row is None:
         known = (await connection.execute(select(families.c.id).where(where))).first()
         return UNCHANGED if known is not None else NOT_FOUND
-    sequence = await last_entry(connection) if row.abs_until > at else None
-    return RevocationOutcome(found=True, changed=True, sequence=sequence, sessions=0, families=1)
+    outbox_id = await last_entry(connection) if row.abs_until > at else None
+    return RevocationOutcome(found=True, changed=True, outbox_id=outbox_id, sessions=0, families=1)

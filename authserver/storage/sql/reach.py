@@ -30,7 +30,7 @@ BEFORE = {"user": Versions(1, 0, 0), "client": Versions(0, 1, 0), "all": Version
 
 async def preview(connection: AsyncConnection, target: RevocationTarget, now: Instant) -> RevocationOutcome:
     found = target.kind not in EXISTS or await _one(connection, EXISTS[target.kind], target.value)
-    nothing = RevocationOutcome(found=found, changed=False, sequence=None, sessions=0, families=0)
+    nothing = RevocationOutcome(found=found, changed=False, outbox_id=None, sessions=0, families=0)
     return await counted(connection, target, nothing, now, PRESENT) if found else nothing
 
 

@@ -184,7 +184,7 @@ async def _revoke_token(
     )
     if done.first() is None:
         return UNCHANGED
-    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0)
+    return RevocationOutcome(found=True, changed=True, outbox_id=await last_entry(connection), sessions=0, families=0)
 
 
 async def _revoke_family(
@@ -228,7 +228,7 @@ async def _move_on(connection: AsyncConnection, bump: Any) -> RevocationOutcome:
     """One row changes, whatever the number of sessions that this ends."""
     if not (await connection.execute(bump)).rowcount:
         return NOT_FOUND
-    return RevocationOutcome(found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0)
+    return RevocationOutcome(found=True, changed=True, outbox_id=await last_entry(connection), sessions=0, families=0)
 
 
 async def _revoke_key(
@@ -242,7 +242,7 @@ async def _revoke_key(
     )
     if done.rowcount:
         return RevocationOutcome(
-            found=True, changed=True, sequence=await last_entry(connection), sessions=0, families=0
+            found=True, changed=True, outbox_id=await last_entry(connection), sessions=0, families=0
         )
     state = await connection.scalar(select(signing_keys.c.state).where(signing_keys.c.kid == target.value))
     if state is None:

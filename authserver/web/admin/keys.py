@@ -60,4 +60,4 @@ class AdminRotateEndpoint:
         if fields.get("now") is False:
             raise InvalidField("now", "cannot be false with revoke: a withdrawn key is replaced at once")
         key, outcome = await self.directory.replace(caller=caller, reason=reason)
-        return answer({"key": key_body(key), "sequence": outcome.sequence}, headers=sequence_header(outcome))
+        return answer({"key": key_body(key), "sequence": outcome.outbox_id}, headers=sequence_header(outcome))

@@ -60,7 +60,7 @@ async def test_an_emergency_is_counted_told_to_everybody_and_has_its_place_in_th
     key, outcome = await scene.directory.replace(caller=OPERATOR, reason="stolen laptop")
     assert (key.kid, key.state) == (scene.rotation.ring.signing.kid, "active")
     assert key.kid != old
-    assert (outcome.changed, outcome.sequence) == (True, 1)
+    assert (outcome.changed, outcome.outbox_id) == (True, 1)
     assert scene.heard == ["changed", REVOCATIONS]
     assert counted() == before + 1
 

@@ -88,7 +88,7 @@ async def test_what_changed_nothing_is_neither_recorded_nor_told(scene: Scene) -
     target = RevocationTarget(kind="jti", value="j-1", expires_at=NOW + MINUTE)
     first = await scene.revoker.revoke(target, reason="one", caller=ADMIN)
     second = await scene.revoker.revoke(target, reason="two", caller=ADMIN)
-    assert (first.changed, second.changed, second.sequence) == (True, False, None)
+    assert (first.changed, second.changed, second.outbox_id) == (True, False, None)
     assert await scene.events() == [("token.revoked", "client:boss", "one")]
     assert scene.heard == [REVOCATIONS]
 
@@ -106,7 +106,7 @@ async def test_an_unknown_target_is_not_found_and_leaves_no_trace(scene: Scene, 
 
 async def test_a_preview_changes_nothing(scene: Scene) -> None:
     outcome = await scene.revoker.preview(RevocationTarget(kind="user", value=USER))
-    assert (outcome.found, outcome.changed, outcome.sequence) == (True, False, None)
+    assert (outcome.found, outcome.changed, outcome.outbox_id) == (True, False, None)
     assert await scene.events() == []
     assert await scene.stores.revocations.outbox(after=0, limit=10) == []
 
@@ -155,5 +155,5 @@ async def test_a_key_that_signs_is_never_said_to_be_revoked(scene: Scene, announ
 async def test_each_value_is_found_again_in_the_log(scene: Scene) -> None:
     target = RevocationTarget(kind="jti", value="j-1", expires_at=NOW + MINUTE)
     outcome = await scene.revoker.revoke(target, reason="", caller=ADMIN)
-    assert await scene.stores.revocations.position("jti", "j-1") == outcome.sequence
+    assert await scene.stores.revocations.position("jti", "j-1") == outcome.outbox_id
     assert await scene.stores.revocations.position("jti", "j-2") is None
