@@ -1,0 +1,194 @@
+"""For Starlette, FastAPI and any other ASGI application: a middleware, and `require` for single routes.
+
+    app.add_middleware(BearerAuth, verifier=verifier)      # every path needs a token
+
+    @require(scope="orders:read")                          # this one needs a scope, too
+    async def orders(request): ...
+
+No framework is imported here. A token is verified without holding up the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+
+from .asgi_request import BEARER, App, BearerRequest, HasScope, Message, Receive, Scope, Send, authorization_of
+from .challenge import Guard, Needs
+from .policy import OnStale
+from .token import VerifiedToken
+
+if TYPE_CHECKING:
+    from .verifier import Verifier
+
+Protect = Literal["all", "marked"]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_START_SECONDS = 5.0
+
+
+class BearerAuth:
+    """Lets requests through that carry a good token, and answers the others with 400, 401, 403 or 503.
+
+    Whoever was let in is `request.auth` (a VerifiedToken, also `request.state.token`), so that Starlette's own
+    `@requires` works as well. A Refusal that the application raises is answered in the same way.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        verifier: Verifier,
+        *,
+        realm: str | None = None,
+        resource_metadata: str | None = None,
+        exempt: Collection[str] = (),
+        protect: Protect = "all",
+        manage: bool = True,
+    ) -> None:
+        """
+        `exempt`: paths that need no token: exactly these, and with a slash at the end all that is below.
+        `protect`: "all" paths but those, or only the routes that are "marked" with `require`.
+        `manage`: start the verifier with the application (and wait up to 5 s until it is ready), close it at the end.
+        """
+        if protect not in ("all", "marked"):
+            raise ValueError('protect is "all" or "marked"')
+        self.app = app
+        self.guard = Guard(verifier, realm, resource_metadata, frozenset(exempt))
+        self.protect = protect
+        self.manage = manage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] in ("http", "websocket"):
+            await BearerRequest(self.guard, scope, receive, send).run(self.app, verify=self._needs_token(scope))
+        else:
+            await self.app(scope, receive, send)
+
+    def _needs_token(self, scope: Scope) -> bool:
+        if self.protect == "marked":
+            return False
+        # A server may serve the application below a prefix; the application's own routes do not know it.
+        path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+        return not self.guard.is_exempt(path.removeprefix(root) if path.startswith(root + "/") else path)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def starting() -> Message:
+            message = await receive()
+            if self.manage and message["type"] == "lifespan.startup":
+                await _start(self.guard.verifier)
+            return message
+
+        async def closing(message: Message) -> None:
+            if self.manage and message["type"].startswith("lifespan.shutdown."):
+                await asyncio.to_thread(self.guard.verifier.close)
+            await send(message)
+
+        await self.app(scope, starting, closing)
+
+
+@asynccontextmanager
+async def following(verifier: Verifier) -> AsyncIterator[Verifier]:
+    """For an application's own lifespan, where there is no middleware or it does not `manage` the verifier."""
+    await _start(verifier)
+    try:
+        yield verifier
+    finally:
+        await asyncio.to_thread(verifier.close)
+
+
+async def _start(verifier: Verifier) -> None:
+    verifier.start()
+    await asyncio.to_thread(verifier.wait_ready, _START_SECONDS)
+
+
+def require(
+    scope: str | Iterable[str] | None = None,
+    *,
+    max_staleness: float | None = None,
+    on_stale: OnStale | None = None,
+) -> Requirement:
+    """What a route needs: a decorator for handlers that take a request, or `Depends(require(scope="read"))` in FastAPI.
+
+    `scope`: all of these, else 403. `max_staleness`, `on_stale`: instead of the verifier's own. Needs BearerAuth.
+    """
+    fixed = scope if scope is None or isinstance(scope, str) else tuple(scope)
+    return Requirement(Needs(fixed, max_staleness, on_stale))
+
+
+class Requirement:
+    """Called with a handler it decorates it; called with a request it verifies the token and returns it."""
+
+    def __init__(self, needs: Needs) -> None:
+        self.needs = needs
+        # FastAPI looks at the instance's own `__call__` to see whether it must be awaited; calling ignores it.
+        self.__dict__["__call__"] = self._check
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """FastAPI hands the request to the parameter that is annotated with its class."""
+        requests = sys.modules.get("starlette.requests")
+        annotation = requests.HTTPConnection if requests else Any
+        return inspect.Signature(
+            [inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)]
+        )
+
+    @overload
+    def __call__(self, subject: Callable[P, R]) -> Callable[P, R]: ...
+    @overload
+    def __call__(self, subject: HasScope) -> Awaitable[VerifiedToken]: ...
+    def __call__(self, subject: Any) -> Any:
+        return self._check(subject) if hasattr(subject, "scope") else self._decorate(subject)
+
+    async def _check(self, request: HasScope) -> VerifiedToken:
+        bearer = self._bearer_of(request)
+        with bearer.remembering():
+            token = bearer.admitted(self.needs)
+            if token is None:
+                token = await bearer.guard.check_async(authorization_of(request.scope), self.needs)
+        return bearer.admit(request.scope, token)
+
+    def _check_now(self, request: HasScope) -> VerifiedToken:
+        bearer = self._bearer_of(request)
+        with bearer.remembering():
+            token = bearer.admitted(self.needs) or bearer.guard.check(authorization_of(request.scope), self.needs)
+        return bearer.admit(request.scope, token)
+
+    def _bearer_of(self, request: HasScope) -> BearerRequest:
+        bearer = request.scope.get(BEARER)
+        if not isinstance(bearer, BearerRequest):
+            raise RuntimeError("require() needs the middleware BearerAuth around the application")
+        bearer.needs = self.needs
+        return bearer
+
+    def _decorate(self, handler: Any) -> Any:
+        if not inspect.isroutine(handler):
+            raise TypeError("require() decorates functions and methods that take a request")
+        if inspect.iscoroutinefunction(handler):
+
+            @wraps(handler)
+            async def checked(*args: Any, **kwargs: Any) -> Any:
+                await self._check(_request_in(args, kwargs))
+                return await handler(*args, **kwargs)
+
+            return checked
+
+        @wraps(handler)
+        def checked_now(*args: Any, **kwargs: Any) -> Any:
+            self._check_now(_request_in(args, kwargs))
+            return handler(*args, **kwargs)
+
+        return checked_now
+
+
+def _request_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    for argument in (*args, *kwargs.values()):
+        if hasattr(argument, "scope"):
+            return argument
+    raise TypeError("require() decorates handlers that take a request")

@@ -1,0 +1,111 @@
+"""One ASGI request or WebSocket under `asgi.BearerAuth`: let in or answered, also when it is too late to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from .challenge import Answer, Guard, Needs
+from .errors import InsufficientScope, Refusal
+from .token import VerifiedToken
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class HasScope(Protocol):
+    """What is needed of a framework's request."""
+
+    @property
+    def scope(self) -> Scope: ...
+
+
+BEARER = "authserver.bearer"
+"""Where `require` finds the BearerRequest in the scope."""
+_POLICY_VIOLATION = 1008
+"""RFC 6455 section 7.4.1: what a refused WebSocket is closed with."""
+
+
+class BearerRequest:
+    """One request or WebSocket on its way through the middleware; `require` finds it in the scope."""
+
+    def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
+        self.guard = guard
+        self.token: VerifiedToken | None = None
+        self.needs = Needs()
+        self.refusal: Refusal | None = None
+        """Raised by `require`; a framework between it and us may have made an error 500 of it."""
+        self._scope: Scope = {**scope, BEARER: self, "state": {**scope.get("state", {})}}
+        self._receive, self._send = receive, send
+        self._begun = False
+        self._refused = False
+
+    async def run(self, app: App, *, verify: bool) -> None:
+        try:
+            if verify:
+                self.admit(self._scope, await self.guard.check_async(authorization_of(self._scope)))
+            await app(self._scope, self._receive, self._pass_on)
+        except Refusal as refusal:
+            if not self._refused and not await self._answer(refusal):
+                raise
+
+    def admit(self, scope: Scope, token: VerifiedToken) -> VerifiedToken:
+        self.token = scope["auth"] = token
+        scope.setdefault("state", {})["token"] = token
+        return token
+
+    def admitted(self, needs: Needs) -> VerifiedToken | None:
+        """The token if it was verified already, under the same policy; raises InsufficientScope."""
+        if self.token is None or needs.max_staleness is not None or needs.on_stale is not None:
+            return None
+        if needs.scope is not None and not self.token.has_scope(needs.scope):
+            raise InsufficientScope
+        return self.token
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        try:
+            yield
+        except Refusal as refusal:
+            self.refusal = refusal
+            raise
+
+    async def _pass_on(self, message: Message) -> None:
+        if self._refused:
+            return
+        if self.refusal is not None and message["type"] == "http.response.start" and message["status"] == 500:
+            await self._answer(self.refusal)
+            return
+        self._begun = True
+        await self._send(message)
+
+    async def _answer(self, refusal: Refusal) -> bool:
+        """False if it is too late for that."""
+        if self._begun and self._scope["type"] == "http":
+            return False
+        self._refused = True
+        answer = self.guard.answer(refusal, self.needs.scope)
+        for message in _messages(self._scope, answer, begun=self._begun):
+            await self._send(message)
+        return True
+
+
+def authorization_of(scope: Scope) -> list[str]:
+    """The values of all Authorization headers."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
+
+
+def _messages(scope: Scope, answer: Answer, *, begun: bool) -> list[Message]:
+    can_answer = scope["type"] == "http" or "websocket.http.response" in (scope.get("extensions") or {})
+    if begun or not can_answer:
+        return [{"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""}]
+    kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    return [
+        {"type": f"{kind}.start", "status": answer.status, "headers": headers},
+        {"type": f"{kind}.body", "body": answer.body},
+    ]
