@@ -1,20 +1,23 @@
-"""HTTP/1.1 as uvicorn speaks it, with a limit on the head of a request and on the time it takes to send one.
+"""HTTP/1.1 as uvicorn speaks it, with limits on what a caller may send and on how long it may take, both ways.
 
-Neither uvicorn nor httptools has such limits: a caller could send headers until the memory is used up, or hold
-a connection with half a request for ever. A request that comes in one piece, as nearly all do, needs no timer.
+Neither uvicorn nor httptools has such limits: a caller could send headers until the memory is used up, hold a
+connection with half a request for ever, or ask for much and read nothing. A request that comes in one piece, as
+nearly all do, needs no timer. Answers that go on for as long as the caller likes find the connection in the scope.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from authserver.cli.joined_writes import JoinedWrites
+from authserver.cli.reading_peers import ReadingPeer
 
 HEAD_BYTES = 16_384
 """A head of this size is always taken, one of three times this size never: its first and last piece are not counted."""
@@ -28,22 +31,43 @@ class _Stage(Enum):
 
 class BoundedHttp(HttpToolsProtocol):
     def __init__(self, *arguments: Any, request_timeout: float, **named: Any) -> None:
-        """`request_timeout`: seconds that a head may take, and after it a body."""
+        """`request_timeout`: seconds that a head may take, and after it a body, and to read some of a full buffer."""
         super().__init__(*arguments, **named)
         self._request_timeout = request_timeout
         self._stage = _Stage.BETWEEN
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._peer: ReadingPeer | None = None
+        self._answering: RequestResponseCycle | None = None
+        """Whose answer is on its way; with requests sent ahead it is not the newest."""
+        self._leaving = False
+        self._on_end: Callable[[], None] | None = None
+        self._on_room: Callable[[], None] | None = None
 
     # -- the connection -------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
+        self._peer = peer = ReadingPeer(transport, self.loop, self._request_timeout)
+        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop, peer.watch)))
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
         super().connection_lost(exc)
+        if self._answering is not None:  # uvicorn tells the newest request alone
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        if self._peer is not None:
+            self._peer.rest()
+        self._end()
+
+    def shutdown(self) -> None:
+        """The server leaves: an answer in progress may be finished, one without an end ends here."""
+        super().shutdown()
+        self._leaving = True
+        if self._answering is not None:
+            self._answering.keep_alive = False
+        self._end()
 
     def data_received(self, data: bytes) -> None:
         if len(data) <= HEAD_BYTES:
@@ -73,6 +97,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._stage, self._head_bytes = _Stage.HEAD, 0
         super().on_message_begin()
+        self.scope["connection"] = self  # type: ignore[typeddict-unknown-key]  # ours, beside ASGI's members
 
     def on_headers_complete(self) -> None:
         self._stage = _Stage.BODY
@@ -83,6 +108,55 @@ class BoundedHttp(HttpToolsProtocol):
         self._stage = _Stage.BETWEEN
         self._stop_deadline()
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    # -- for answers that go on (web.connection.Connection) -------------------------------------
+
+    def watch(self, on_end: Callable[[], None], on_room: Callable[[], None]) -> None:
+        """`on_end` is called, once or more, when the caller is gone or the server leaves (at once, if that was before);
+        `on_room` when a full buffer has emptied."""
+        self._on_end, self._on_room = on_end, on_room
+        if self.is_over:
+            on_end()
+
+    def unwatch(self) -> None:
+        self._on_end = self._on_room = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._leaving or self.transport.is_closing()
+
+    @property
+    def is_full(self) -> bool:
+        return self.flow.write_paused
+
+    def write(self, data: bytes) -> None:
+        """Bytes of the answer as they go over the line; shared with other connections, never copied."""
+        cast(JoinedWrites, self.transport).write_alone(data)
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    def _end(self) -> None:
+        if self._on_end is not None:
+            self._on_end()
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._peer is not None:
+            self._peer.watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._peer is not None and not self.transport.is_closing():
+            self._peer.rest()
+        if self._on_room is not None:
+            self._on_room()
 
     # -- time -----------------------------------------------------------------------------------
 
