@@ -1,7 +1,7 @@
 """Signed JWTs in compact form, strictly: one algorithm, three header members, one spelling.
 
-PyJWT checks signatures; everything a JWT library is known to be lenient about is checked here first
-(RFC 8725). Signing is the hot path and spelt out, byte for byte what PyJWT writes; see
+PyJWT checks signatures; everything a JWT library is known to be lenient about is checked first, in
+`verifier/strict.py`, which resource servers use too. Signing is the hot path and spelt out, byte for byte what PyJWT writes; see
 docs/decisions/0010-signing-is-spelt-out.md.
 """
 
@@ -12,39 +12,30 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from jwt.algorithms import RSAAlgorithm
 
 from authserver.model.errors import InvalidToken
 from authserver.model.time import SECOND, Duration, Instant
 from authserver.tokens.keyring import ActiveKey
 from authserver.tokens.signingkey import ALGORITHM
+from authserver.verifier import strict
 
-MAX_TOKEN_CHARS = 8192
-MAX_HEADER_CHARS = 1024
+MAX_TOKEN_CHARS = strict.MAX_TOKEN_CHARS
 MAX_FUTURE: Duration = 60 * SECOND
 """How far `iat` and `nbf` may be ahead: nodes' clocks differ, tokens from tomorrow do not exist."""
 
-_HEADER_MEMBERS = frozenset({"alg", "typ", "kid"})
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
-_LAST_CHARS = {
-    0: re.compile(r"."),
-    2: re.compile(r"[AQgw]"),  # one byte in the last group: four unused bits, which must be zero
-    3: re.compile(r"[AEIMQUYcgkosw048]"),  # two bytes: two unused bits
-}
-_MAX_NUMERIC_DATE = 1 << 43
-"""In seconds; beyond it milliseconds no longer fit a double exactly."""
 
 _PADDING, _DIGEST = PKCS1v15(), SHA256()
 """RS256 (RFC 7518 section 3.3)."""
 
 _encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-_jws = jwt.PyJWS(algorithms=[ALGORITHM])
+_rs256 = RSAAlgorithm(RSAAlgorithm.SHA256)
 
 PublicKeyFor = Callable[[str], RSAPublicKey | None]
 
@@ -94,59 +85,47 @@ def verify(
 
     `typ` is matched with and without the "application/" prefix (RFC 7515 section 4.1.9).
     """
-    header_segment = _check_form(token)
-    kid = _check_header(_header(header_segment), typ)
+    form = _read_form(token)
+    kid = _check_header(form.header, typ)
     key = public_key_for(kid)
     if key is None:
         raise UnknownKey(kid)
-    claims = _json_object(_signed_payload(token, key), "payload")
+    if not _rs256.verify(form.signing_input, key, form.signature):
+        raise InvalidToken("The token's signature is not valid.")
+    claims = _read_payload(form.unverified_payload)
     _check_issuer(claims, issuer)
     _check_times(claims, now, leeway)
     return VerifiedJwt(kid, claims)
 
 
-def _check_form(token: str) -> str:
-    """Three canonical base64url segments, so that a token has one spelling; returns the first."""
-    if len(token) > MAX_TOKEN_CHARS:
-        raise InvalidToken("The token is too long.")
-    segments = token.split(".", 3)
-    if len(segments) != 3 or not all(map(_is_canonical, segments)):
-        _malformed("not three canonical base64url segments")
-    if len(segments[0]) > MAX_HEADER_CHARS:
-        _malformed("header too long")
-    return segments[0]
+def _read_form(token: str) -> strict.UnverifiedJwt:
+    try:
+        return strict.read_form(token)
+    except strict.TooLong:
+        raise InvalidToken("The token is too long.") from None
+    except strict.Malformed as error:
+        raise _malformed(error) from None
+    except strict.HeaderRefused as error:
+        raise InvalidToken("The token's header is not acceptable.", detail=str(error)) from None
 
 
-def _is_canonical(segment: str) -> bool:
-    last = _LAST_CHARS.get(len(segment) % 4)
-    return bool(last and _SEGMENT.fullmatch(segment) and last.match(segment[-1]))
-
-
-def _header(segment: str) -> dict[str, Any]:
-    return _json_object(jwt.utils.base64url_decode(segment), "header")
-
-
-def _check_header(header: Mapping[str, Any], typ: str) -> str:
-    """Only what `sign` writes: so `crit`, `jku`, `jwk`, `x5u`, `x5c`, `b64`, `zip` ... are refused unread."""
-    if header.keys() != _HEADER_MEMBERS:
-        raise InvalidToken("The token's header is not acceptable.", detail="missing or unexpected header member")
-    if header["alg"] != ALGORITHM:
+def _check_header(header: strict.Header, typ: str) -> str:
+    if header.alg != ALGORITHM:
         raise InvalidToken("The token's algorithm is not acceptable.")
-    if header["typ"] not in (typ, f"application/{typ}"):
+    if not header.has_type(typ):
         raise InvalidToken("The token's type is not acceptable.")
-    kid = header["kid"]
+    kid = header.kid
     # Only what could be a key of ours is worth a look at the database.
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
         raise InvalidToken("The token's key is not known.", detail="kid is not a thumbprint")
     return kid
 
 
-def _signed_payload(token: str, key: RSAPublicKey) -> bytes:
+def _read_payload(raw: bytes) -> dict[str, Any]:
     try:
-        payload: bytes = _jws.decode(token, key, algorithms=[ALGORITHM], options={"verify_signature": True})
-    except jwt.InvalidTokenError as error:
-        raise InvalidToken("The token's signature is not valid.", detail=type(error).__name__) from None
-    return payload
+        return strict.json_object(raw)
+    except strict.Malformed as error:
+        raise _malformed(error) from None
 
 
 def _check_issuer(claims: Mapping[str, Any], issuer: str) -> None:
@@ -164,33 +143,11 @@ def _check_times(claims: Mapping[str, Any], now: Instant, leeway: Duration) -> N
 
 
 def _instant(claims: Mapping[str, Any], name: str) -> Instant:
-    seconds = claims.get(name)
-    # A bool is an int to Python; a fraction or a text is no NumericDate that we ever write.
-    if type(seconds) is not int or not 0 <= seconds < _MAX_NUMERIC_DATE:
+    seconds = strict.numeric_date(claims.get(name))
+    if seconds is None:
         raise InvalidToken(f"The token's {name} claim is missing or malformed.")
     return seconds * SECOND
 
 
-def _json_object(raw: bytes, part: str) -> dict[str, Any]:
-    try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        _malformed(f"{part} is not strict JSON")
-    if not isinstance(value, dict):
-        _malformed(f"{part} is not an object")
-    return value
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):  # two readers could take different ones for true
-        raise ValueError("repeated member")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _malformed(detail: str) -> NoReturn:
-    raise InvalidToken("The token is malformed.", detail=detail)
+def _malformed(error: strict.Malformed) -> InvalidToken:
+    return InvalidToken("The token is malformed.", detail=str(error))

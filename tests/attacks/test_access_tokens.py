@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v1
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -38,6 +39,7 @@ from authserver.tokens.masterkey import MasterKeyError
 from authserver.tokens.rotation import KeyRotation
 from authserver.tokens.signingkey import public_jwk
 from authserver.tokens.validation import AccessTokens
+from authserver.verifier import strict
 from tests.unit.tokens.builders import (
     ISSUER,
     MASTER,
@@ -529,7 +531,9 @@ def test_the_watch_sees_what_it_is_for(tmp_path: Any) -> None:
 
 
 def test_no_symmetric_key_can_be_configured() -> None:
-    """The one place where an algorithm is named knows one."""
-    assert jwt._jws.get_algorithms() == ["RS256"]
-    with pytest.raises(pyjwt.InvalidTokenError):
-        jwt._jws.decode(pyjwt.encode({}, "k" * 32, algorithm="HS256"), "k" * 32, algorithms=["HS256"])
+    """The one place where a signature is checked knows one algorithm, and no key that is a text."""
+    assert isinstance(jwt._rs256, RSAAlgorithm)
+    assert jwt._rs256.hash_alg is SHA256
+    signing_input, _, signature = pyjwt.encode({}, "k" * 32, algorithm="HS256").rpartition(".")
+    with pytest.raises(AttributeError):
+        jwt._rs256.verify(signing_input.encode(), "k" * 32, strict.decoded(signature))  # type: ignore[arg-type]  # that is the attack

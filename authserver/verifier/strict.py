@@ -1,0 +1,125 @@
+"""The form of a signed JWT, strictly: one spelling, three header members, JSON with one reading (RFC 8725).
+
+JWT libraries are lenient about all of this. The server reads its own tokens with these functions too (`tokens/jwt.py`),
+so what one of the two refuses, the other refuses.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import a2b_base64, b2a_base64
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn
+
+MAX_TOKEN_CHARS = 8192
+MAX_HEADER_CHARS = 1024
+MAX_NUMERIC_DATE = 1 << 43
+"""In seconds; beyond it milliseconds no longer fit a double exactly."""
+
+_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+_FROM_BASE64 = bytes.maketrans(b"+/", b"-_")
+
+
+class Malformed(ValueError):
+    """No signed JWT in compact form; the text says why, and holds nothing of the token."""
+
+
+class TooLong(Malformed):
+    """Longer than MAX_TOKEN_CHARS; nothing of it was read."""
+
+
+class HeaderRefused(ValueError):
+    """A JWT whose header has other members than `alg`, `typ` and `kid`: so `crit`, `jku`, `jwk`, `x5u`, `x5c`, `b64`,
+    `zip` … are refused unread."""
+
+
+class Header(NamedTuple):
+    """Whatever JSON values the three members had."""
+
+    alg: object
+    typ: object
+    kid: object
+
+    def has_type(self, typ: str) -> bool:
+        """`typ` is matched with and without the "application/" prefix (RFC 7515 section 4.1.9)."""
+        return self.typ == typ or self.typ == f"application/{typ}"
+
+
+class UnverifiedJwt(NamedTuple):
+    """The parts of a JWT that is well formed, and nothing more."""
+
+    header: Header
+    unverified_payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+
+def read_form(token: str) -> UnverifiedJwt:
+    """Three canonical base64url segments, so that a token has one spelling; raises Malformed or HeaderRefused."""
+    if len(token) > MAX_TOKEN_CHARS:
+        raise TooLong("too long")
+    segments = token.split(".", 3)
+    if len(segments) != 3:
+        raise Malformed("not three segments")
+    head, payload, signature = segments
+    if len(head) > MAX_HEADER_CHARS:
+        raise Malformed("header too long")
+    return UnverifiedJwt(
+        read_header(head), decoded(payload), decoded(signature), token[: -len(signature) - 1].encode("ascii")
+    )
+
+
+@lru_cache(maxsize=256)
+def read_header(segment: str) -> Header:
+    """All tokens of a key have the same first segment: read once. What is refused is not remembered."""
+    header = json_object(decoded(segment))
+    if header.keys() != {"alg", "typ", "kid"}:
+        raise HeaderRefused("missing or unexpected header member")
+    return Header(**header)
+
+
+def decoded(segment: str) -> bytes:
+    """The bytes of a segment that is exactly what an encoder writes for them: no padding, no stray bits, not empty."""
+    try:
+        encoded = segment.encode("ascii")
+        raw = a2b_base64(encoded.translate(_TO_BASE64) + b"==")
+    except ValueError:
+        _refuse_segment()
+    if not raw or b2a_base64(raw, newline=False).rstrip(b"=").translate(_FROM_BASE64) != encoded:
+        _refuse_segment()
+    return raw
+
+
+def _refuse_segment() -> NoReturn:
+    raise Malformed("not three canonical base64url segments") from None
+
+
+def json_object(raw: bytes) -> dict[str, Any]:
+    """A JSON object in UTF-8 without repeated members, NaN and Infinity; raises Malformed."""
+    try:
+        value = _decoder.decode(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise Malformed("not strict JSON") from None
+    if not isinstance(value, dict):
+        raise Malformed("not a JSON object")
+    return value
+
+
+def numeric_date(value: object) -> int | None:
+    """Whole seconds since the epoch (RFC 7519 section 2), or None for anything else."""
+    # A bool is an int to Python; a fraction or a text is no NumericDate that the issuer ever writes.
+    return value if type(value) is int and 0 <= value < MAX_NUMERIC_DATE else None
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):  # two readers could take different ones for true
+        raise ValueError("repeated member")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_constant=_no_constant)
