@@ -1,8 +1,8 @@
 """Signed JWTs in compact form, strictly: one algorithm, three header members, one spelling.
 
 PyJWT checks signatures; everything a JWT library is known to be lenient about is checked first, in
-`verifier/strict.py`, which resource servers use too. Signing is the hot path and spelt out, byte for byte what PyJWT writes; see
-docs/decisions/0010-signing-is-spelt-out.md.
+`verifier/strict.py`, which resource servers use too. Signing is the hot path and spelt out, byte for byte what
+PyJWT writes; see docs/decisions/0010-signing-is-spelt-out.md.
 """
 
 from __future__ import annotations
