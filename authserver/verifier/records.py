@@ -57,10 +57,8 @@ def parse_record(line: bytes) -> Record:
     if match is None:
         raise Malformed("a record is not in its one form")
     seq, kind, key, version, expires = match.groups()
-    # The bytes after a matched key are not needed: 22 characters and two of padding are 16 bytes.
-    return Record(
-        int(seq), _KINDS[kind], a2b_base64(key.translate(_STANDARD) + b"=="), int(version), int(expires), line
-    )
+    raw_key = a2b_base64(key.translate(_STANDARD) + b"==")
+    return Record(int(seq), _KINDS[kind], raw_key, int(version), int(expires), line)
 
 
 def parse_records(body: bytes) -> list[Record]:
