@@ -41,7 +41,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
         """Whose answer is on its way; with requests sent ahead it is not the newest."""
         self._leaving = False
-        self._on_end: Callable[[], None] | None = None
+        self._on_end: Callable[[], object] | None = None
         self._on_room: Callable[[], None] | None = None
 
     # -- the connection -------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     # -- for answers that go on (web.connection.Connection) -------------------------------------
 
-    def watch(self, on_end: Callable[[], None], on_room: Callable[[], None]) -> None:
+    def watch(self, on_end: Callable[[], object], on_room: Callable[[], None]) -> None:
         """`on_end` is called, once or more, when the caller is gone or the server leaves (at once, if that was before);
         `on_room` when a full buffer has emptied."""
         self._on_end, self._on_room = on_end, on_room
@@ -127,7 +127,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     @property
     def is_over(self) -> bool:
-        return self._leaving or self.transport.is_closing()
+        return self._leaving or self.is_gone
+
+    @property
+    def is_gone(self) -> bool:
+        return self.transport.is_closing()
 
     @property
     def is_full(self) -> bool:

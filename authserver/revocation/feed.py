@@ -7,14 +7,13 @@ of the event loop, so a reader never sees records without the checkpoint that co
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from authserver.model.log import TILE
 from authserver.model.time import Instant
 
-TILE = 256
-"""Records of a tile; a tile's first sequence number is a multiple of it."""
 RING_BYTES = 4 << 20
 """How much of the log's end is in memory for streams that go on; some 36,000 records."""
 FRESH_SECONDS = 1.5
@@ -115,6 +114,6 @@ class Feed:
     def stop_listening(self, listener: Callable[[], None]) -> None:
         self._listeners.remove(listener)
 
-    async def grown(self) -> None:
-        """Returns when there is a new record, or another log."""
-        await self._grown.wait()
+    def grown(self) -> Coroutine[object, object, object]:
+        """Returns when there is a new record, or another log, since it was called, whenever it is awaited."""
+        return self._grown.wait()

@@ -53,6 +53,14 @@ class Query:
             raise InvalidField(name, "must be a UUID")
         return value
 
+    def number(self, name: str, *, most: int) -> int | None:
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdecimal() and len(value) <= 16 and int(value) <= most):
+            raise InvalidField(name, f"must be a number from 0 to {most}")
+        return int(value)
+
     def truth(self, name: str) -> bool | None:
         value = self._values.get(name)
         if value not in (None, "true", "false"):

@@ -28,6 +28,11 @@ from authserver.storage.interface.families import (
 from authserver.storage.interface.keys import KeyStore
 from authserver.storage.interface.log import Compose, LogStore
 from authserver.storage.interface.maintenance import Housekeeping, MaintenanceStore
+from authserver.storage.interface.resource_servers import (
+    ResourceServerCounts,
+    ResourceServerFilter,
+    ResourceServerStore,
+)
 from authserver.storage.interface.revocations import RevocationStore
 from authserver.storage.interface.sessions import SessionFilter, SessionStore, SessionTouch
 from authserver.storage.interface.throttle import ThrottleStore
@@ -49,6 +54,9 @@ __all__ = [
     "LogStore",
     "MaintenanceStore",
     "RefusalReason",
+    "ResourceServerCounts",
+    "ResourceServerFilter",
+    "ResourceServerStore",
     "RevocationStore",
     "Rotated",
     "Rotation",

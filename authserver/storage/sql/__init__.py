@@ -13,6 +13,7 @@ from authserver.storage.sql.engine import open_database
 from authserver.storage.sql.families import SqlFamilies
 from authserver.storage.sql.keys import SqlKeys
 from authserver.storage.sql.maintenance import SqlMaintenance
+from authserver.storage.sql.resource_servers import SqlResourceServers
 from authserver.storage.sql.revocations import SqlRevocations
 from authserver.storage.sql.schema import migrate, schema_head
 from authserver.storage.sql.sessions import SqlSessions
@@ -26,6 +27,7 @@ __all__ = [
     "SqlFamilies",
     "SqlKeys",
     "SqlMaintenance",
+    "SqlResourceServers",
     "SqlRevocations",
     "SqlSessions",
     "SqlThrottle",
