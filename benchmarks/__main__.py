@@ -1,4 +1,4 @@
-"""`scripts/bench [NAME...] [--json] [--seconds N] [--windows N] [--backend B]...`"""
+"""`scripts/bench [NAME...] [--json] [--seconds N] [--windows N] [--backend B]... [--plot DIR]`, and sizes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.backends import BACKENDS, DEFAULT_BACKENDS
+from benchmarks.backends import BACKENDS
 from benchmarks.cores import keep_beside_server
 from benchmarks.loader import LoadError
 from benchmarks.measure import Effort
+from benchmarks.plots import write_plots
 from benchmarks.process import StartError
 from benchmarks.report import Result, machine, print_tables
 from benchmarks.run import run
 from benchmarks.scenarios import SCENARIOS
+from benchmarks.trials.names import NAMES, TRIALS
+from benchmarks.trials.result import TrialResult
+from benchmarks.trials.sizes import SIZES, Sizes
+
+ALL = (*SCENARIOS, *TRIALS)
+KNOWN = (*SCENARIOS, *NAMES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (LoadError, StartError) as error:
         Console(stderr=True).print(f"{type(error).__name__}: {error}", style="red", markup=False)
         return 1
+    if asked.plot:
+        write_plots(asked.plot, results)
     if asked.json:
         print(json.dumps({"machine": where, "results": [result.as_json() for result in results]}, indent=2))
     else:
@@ -36,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(asked: argparse.Namespace) -> list[Result]:
+def _measure(asked: argparse.Namespace) -> list[Result | TrialResult]:
     effort = Effort(seconds=asked.seconds, windows=asked.windows)
+    sizes = Sizes(**{field.name: getattr(asked, field.name) for field in fields(Sizes)})
     with Console(stderr=True).status("starting") as status:
         progress = status.update if sys.stderr.isatty() else _line
-        return list(run(asked.name or list(SCENARIOS), asked.backend or DEFAULT_BACKENDS, effort, progress))
+        return list(run(asked.name or ALL, asked.backend or (), effort, sizes, progress))
 
 
 def _line(text: str) -> None:
@@ -48,8 +60,8 @@ def _line(text: str) -> None:
 
 
 def _known(name: str) -> str:
-    if name not in SCENARIOS:
-        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(SCENARIOS)}")
+    if name not in KNOWN:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(KNOWN)}")
     return name
 
 
@@ -59,13 +71,23 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _number(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="What a request costs the real server.")
-    parser.add_argument("name", nargs="*", type=_known, metavar="NAME", help=f"all, or some of: {', '.join(SCENARIOS)}")
+    parser.add_argument("name", nargs="*", type=_known, metavar="NAME", help=f"all, or some of: {', '.join(KNOWN)}")
     parser.add_argument("--backend", action="append", choices=list(BACKENDS), help="may be given again")
     parser.add_argument("--seconds", type=_seconds, default=3.0, help="length of one window (default 3)")
     parser.add_argument("--windows", type=int, default=3, help="windows, of which the median counts (default 3)")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    parser.add_argument("--plot", type=Path, metavar="DIR", help="write benchmark-*.svg of what was measured there")
+    for field in fields(Sizes):
+        option, default = f"--{field.name}", field.default
+        parser.add_argument(option, type=_number, default=default, metavar="N", help=f"{SIZES[field.name]} ({default})")
     return parser
 
 

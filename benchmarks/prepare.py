@@ -21,19 +21,38 @@ SERVICE, APP = "bench-service", "bench-app"
 
 @contextmanager
 def running_site(scratch: Path, settings: Mapping[str, str]) -> Iterator[tuple[ServerProcess, Site]]:
-    """The real server on these settings, all others at their defaults."""
+    """The real server on these settings, `of_issuer` for instance, all others at their defaults."""
+    port = int(settings["AUTHSERVER_PORT"])
+    _authserver(scratch, settings, "init")
+    with _serving(scratch, settings, port) as server:
+        yield server, _furnish(port, _admin_token(scratch, settings, port))
+
+
+def of_issuer(scratch: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """`settings` for a new issuer on a free port."""
     port = free_port()
-    env = {
+    return {
         "AUTHSERVER_ISSUER": f"http://127.0.0.1:{port}",
         "AUTHSERVER_KEYS_DIR": str(scratch / "keys"),
         "AUTHSERVER_PORT": str(port),
         "AUTHSERVER_WORKERS": "1",
         **settings,
     }
-    _authserver(scratch, env, "init")
-    arguments = ["-m", "authserver", "serve"]
-    with serving(arguments, port=port, ready="/readyz", env=env, log=scratch / "server.log", cwd=scratch) as server:
-        yield server, _furnish(port, _admin_token(scratch, env, port))
+
+
+@contextmanager
+def node(scratch: Path, settings: Mapping[str, str]) -> Iterator[ServerProcess]:
+    """One more server of an issuer that was made ready already, on a port of its own."""
+    port = free_port()
+    with _serving(scratch, {**settings, "AUTHSERVER_PORT": str(port)}, port) as server:
+        yield server
+
+
+@contextmanager
+def _serving(scratch: Path, env: Mapping[str, str], port: int) -> Iterator[ServerProcess]:
+    log = scratch / f"server-{port}.log"
+    with serving(["-m", "authserver", "serve"], port=port, ready="/readyz", env=env, log=log, cwd=scratch) as server:
+        yield server
 
 
 def _authserver(scratch: Path, env: Mapping[str, str], *arguments: str) -> str:
@@ -70,6 +89,7 @@ def _furnish(port: int, token: str) -> Site:
         port=port,
         service_id=SERVICE,
         service_secret=service["client_secret"],
+        admin_token=token,
         app_id=APP,
         usernames=usernames,
         password=password,

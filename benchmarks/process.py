@@ -38,13 +38,22 @@ class ServerProcess:
 
     def peak_rss_mb(self) -> float:
         """The most resident memory so far (what it is now, where the kernel does not keep the peak)."""
-        return sum(_peak_rss(one) for one in self._tree()) / 2**20
+        return sum(peak_rss(one) for one in self._tree()) / 2**20
+
+    def rss_mb(self) -> float:
+        return float(sum(one.memory_info().rss for one in self._tree())) / 2**20
+
+    def forget_peak(self) -> None:
+        """Where the kernel can (Linux), `peak_rss_mb` is from now on that since this call."""
+        for one in self._tree():
+            with suppress(OSError):
+                Path(f"/proc/{one.pid}/clear_refs").write_text("5")
 
     def _tree(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
 
 
-def _peak_rss(process: psutil.Process) -> int:
+def peak_rss(process: psutil.Process) -> int:
     status = Path(f"/proc/{process.pid}/status")
     if status.exists():
         for line in status.read_text().splitlines():

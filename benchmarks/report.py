@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cores import PINNED
-from benchmarks.goals import Goal, goals_for
+from benchmarks.goals import Verdict, goals_for
 from benchmarks.measure import Measurement
+from benchmarks.trials.result import TrialResult
 
 WIDTH = 140
 
@@ -28,8 +30,9 @@ class Result:
     distinct_tokens: int | None = None
 
     @property
-    def verdicts(self) -> list[tuple[Goal, bool]]:
-        return [(goal, goal.met(self.measurement)) for goal in goals_for(self.name, self.backend)]
+    def verdicts(self) -> list[Verdict]:
+        goals = goals_for(self.name, self.backend)
+        return [Verdict(goal, getattr(self.measurement, goal.figure)) for goal in goals]
 
     def as_json(self) -> dict[str, object]:
         one = self.measurement
@@ -46,16 +49,16 @@ class Result:
             "bare_work": self.bare,
             "bare_us": round(one.bare_us, 1),
             "requests": one.requests,
-            "goals": [{"goal": str(goal), "met": met} for goal, met in self.verdicts],
+            "goals": [verdict.as_json() for verdict in self.verdicts],
         }
         return figures if self.distinct_tokens is None else figures | {"distinct_tokens": self.distinct_tokens}
 
 
 def machine() -> dict[str, object]:
     """Where it ran, so that two outputs are compared only when they may be."""
-    packages = ("cryptography", "uvicorn", "uvloop", "starlette", "sqlalchemy", "asyncpg")
+    packages = ("cryptography", "pyjwt", "uvicorn", "uvloop", "starlette", "sqlalchemy", "asyncpg")
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 2),
         "system": platform.platform(terse=True),
@@ -65,21 +68,27 @@ def machine() -> dict[str, object]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def print_tables(where: dict[str, object], results: list[Result]) -> None:
+def print_tables(where: dict[str, object], results: Sequence[Result | TrialResult]) -> None:
     # A pipe has no width of its own; the figures need this much.
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    console.print(_figures(where, results))
+    requests = [result for result in results if isinstance(result, Result)]
+    trials = [result for result in results if isinstance(result, TrialResult)]
+    if requests:
+        console.print(_figures(requests))
+    if trials:
+        console.print(_trials(trials))
     console.print(_goals(results))
+    console.print(_caption(where, requests))
 
 
-def _figures(where: dict[str, object], results: list[Result]) -> Table:
-    table = Table(title="authserver, one worker", caption=_caption(where), caption_justify="left")
+def _figures(results: Sequence[Result]) -> Table:
+    table = Table(title="authserver, one worker")
     for heading in ("name", "backend"):
         table.add_column(heading)
     for heading in ("req/s", "p50 ms", "p99 ms", "CPU µs/req", "req/CPU-s", "peak MB", "bare µs", "ratio"):
@@ -98,22 +107,35 @@ def _row(result: Result) -> list[str]:
     ]  # fmt: skip
 
 
-def _goals(results: list[Result]) -> Table:
-    table = Table(title="goals")
-    for heading in ("name", "backend", "goal", "measured", ""):
+def _trials(results: Sequence[TrialResult]) -> Table:
+    table = Table(title="revocation and validation")
+    for heading in ("name", "backend", "variant", "figure"):
         table.add_column(heading)
+    table.add_column("measured", justify="right")
     for result in results:
-        for goal, met in result.verdicts:
-            measured = f"{getattr(result.measurement, goal.figure):,.5g}"
-            verdict = "[green]met[/]" if met else "[red]missed[/]"
-            table.add_row(result.name, result.backend, str(goal), measured, verdict)
+        for number, (figure, value) in enumerate(result.figures.items()):
+            which = (result.name, result.backend, result.variant) if number == 0 else ("", "", "")
+            table.add_row(*which, figure, f"{value:,.4g}" if value < 1_000 else f"{value:,.0f}")
+        table.add_section()
     return table
 
 
-def _caption(where: dict[str, object]) -> str:
+def _goals(results: Sequence[Result | TrialResult]) -> Table:
+    table = Table(title="goals")
+    for heading in ("name", "backend", "variant", "goal", "measured", ""):
+        table.add_column(heading)
+    for result in results:
+        for verdict in result.verdicts:
+            word = "[green]met[/]" if verdict.met else "[red]missed[/]"
+            variant = result.variant if isinstance(result, TrialResult) else ""
+            table.add_row(result.name, result.backend, variant, str(verdict.goal), f"{verdict.measured:,.5g}", word)
+    return table
+
+
+def _caption(where: dict[str, object], requests: Sequence[Result]) -> str:
     core = "a core of its own" if where["server_core_reserved"] else "no core of its own"
+    ratio = " ratio = CPU time of the bare work / server CPU time per request." if requests else ""
     return (
         f"{where['processor']}, {where['cores']} cores, load {where['load_average']} at the start; "
-        f"the server has {core}. A load above 0.5 means that others disturbed it. "
-        f"ratio = CPU time of the bare work / server CPU time per request."
+        f"the server has {core}. A load above 0.5 means that others disturbed it.{ratio}"
     )

@@ -23,6 +23,7 @@ class Site:
     service_id: str
     """A confidential client: gets tokens for itself, and is the resource server that introspects."""
     service_secret: str
+    admin_token: str
     app_id: str
     """A public first-party client: logs users in and refreshes."""
     usernames: tuple[str, ...]

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from benchmarks.load.plan import Plan
 from benchmarks.loader import LoadError, loading
 from benchmarks.process import ROOT, ServerProcess, environment, free_port, serving
 from benchmarks.scenarios import SCENARIOS
+from benchmarks.trials.names import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +84,16 @@ def test_what_is_sent_once_is_never_sent_again(stand_in: ServerProcess) -> None:
         assert load.window(5.0).requests == 0
 
 
-def test_every_goal_belongs_to_a_scenario() -> None:
-    assert {goal.name for goal in GOALS} <= set(SCENARIOS)
+def test_every_goal_belongs_to_a_name() -> None:
+    assert {goal.name for goal in GOALS} <= {*SCENARIOS, *NAMES}
     assert "limit_ratio ≥ 0.35" in map(str, goals_for("refresh", "postgresql+valkey"))
     assert "limit_ratio ≥ 0.35" not in map(str, goals_for("refresh", "sqlite"))
 
 
-def test_one_short_run_gives_every_figure_for_every_name() -> None:
+def a_short_run(*arguments: str) -> list[dict[str, Any]]:
     short = ["--backend", "sqlite", "--seconds", "0.2", "--windows", "1", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *short],
+        [sys.executable, "-m", "benchmarks", *arguments, *short],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
@@ -99,8 +101,13 @@ def test_one_short_run_gives_every_figure_for_every_name() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    run = json.loads(done.stdout)
-    assert [result["name"] for result in run["results"]] == list(SCENARIOS)
-    for result in run["results"]:
+    results: list[dict[str, Any]] = json.loads(done.stdout)["results"]
+    return results
+
+
+def test_one_short_run_gives_every_figure_for_every_name() -> None:
+    results = a_short_run(*SCENARIOS)
+    assert [result["name"] for result in results] == list(SCENARIOS)
+    for result in results:
         figures = ("requests_per_second", "p50_ms", "p99_ms", "cpu_us_per_request", "peak_rss_mb", "limit_ratio")
         assert all(result[figure] > 0 for figure in figures), result
