@@ -20,6 +20,7 @@ from authserver.storage.sql import (
     SqlClients,
     SqlFamilies,
     SqlKeys,
+    SqlLog,
     SqlMaintenance,
     SqlRevocations,
     SqlSessions,
@@ -49,6 +50,7 @@ class Stores:
     throttle: SqlThrottle
     audit: SqlAudit
     maintenance: SqlMaintenance
+    log: SqlLog
 
 
 def stores_of(database: Database) -> Stores:
@@ -62,6 +64,7 @@ def stores_of(database: Database) -> Stores:
         SqlThrottle(database),
         SqlAudit(database),
         SqlMaintenance(database),
+        SqlLog(database),
     )
 
 

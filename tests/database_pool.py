@@ -44,8 +44,8 @@ EMPTY = "; ".join(
         "SET session_replication_role = replica",  # no triggers: they would write the outbox
         *(f"DELETE FROM {table}" for table in TABLES),
         "UPDATE issuer SET revocation_version = 0, config_version = 0, client_version_floor = 0",
-        "UPDATE rev_head SET log = log_id, seq = 0, hash = sha256(convert_to(log_id, 'UTF8')), floor = 1, token_ttl = 0,"
-        " time = 0, witness = NULL, left_logs = '' FROM issuer",
+        "UPDATE rev_head SET log = log_id, seq = 0, hash = sha256(convert_to(log_id, 'UTF8')), floor = 1,"
+        " token_ttl = 0, time = 0, witness = NULL, left_logs = '' FROM issuer",
         "UPDATE rev_work SET snapshot_until = 0",
         "ALTER SEQUENCE revocation_outbox_id_seq RESTART",
     ]

@@ -80,3 +80,13 @@ class Composer:
             previous = link(previous, line_of(record))
             linked.append(LinkedRecord(record, previous, entry.id))
         return linked
+
+
+def carry(end: LogEnd, records: Sequence[LogRecord]) -> list[LinkedRecord]:
+    """The same records under the next numbers of another log."""
+    linked, previous = [], end.hash
+    for seq, record in enumerate(records, end.seq + 1):
+        moved = record._replace(seq=seq)
+        previous = link(previous, line_of(moved))
+        linked.append(LinkedRecord(moved, previous, None))
+    return linked

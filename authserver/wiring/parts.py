@@ -16,6 +16,7 @@ from authserver.storage.sql import (
     SqlClients,
     SqlFamilies,
     SqlKeys,
+    SqlLog,
     SqlMaintenance,
     SqlRevocations,
     SqlSessions,
@@ -43,6 +44,7 @@ class Stores:
     throttle: SqlThrottle
     audit: SqlAudit
     maintenance: SqlMaintenance
+    log: SqlLog
 
     @classmethod
     def of(cls, db: Database) -> Stores:
@@ -56,6 +58,7 @@ class Stores:
             SqlThrottle(db),
             SqlAudit(db),
             SqlMaintenance(db),
+            SqlLog(db),
         )
 
 

@@ -26,7 +26,7 @@ from authserver.storage.interface.families import (
     RotationResult,
 )
 from authserver.storage.interface.keys import KeyStore
-from authserver.storage.interface.log import Compose, LogStore
+from authserver.storage.interface.log import Compose, LogStore, NewLog
 from authserver.storage.interface.maintenance import Housekeeping, MaintenanceStore
 from authserver.storage.interface.resource_servers import (
     ResourceServerCounts,
@@ -53,6 +53,7 @@ __all__ = [
     "KeyStore",
     "LogStore",
     "MaintenanceStore",
+    "NewLog",
     "RefusalReason",
     "ResourceServerCounts",
     "ResourceServerFilter",

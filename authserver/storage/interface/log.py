@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from authserver.clock import Clock
@@ -13,6 +14,20 @@ from authserver.model.time import Duration, Instant
 
 Compose: TypeAlias = Callable[[LogEnd, Sequence[OutboxEntry]], Sequence[LinkedRecord]]
 """Makes the records of these entries, one each, in this order, linked to that end. Called inside a transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLog:
+    """What takes the place of a log that lost commits."""
+
+    log: str
+    start: bytes
+    """h(0)."""
+    least_version: int
+    """Of the issuer, at least: higher than any that was lost."""
+    compose: Compose
+    carry: Callable[[LogEnd, Sequence[LogRecord]], Sequence[LinkedRecord]]
+    """Links records of the old log to that end."""
 
 
 class LogStore(Protocol):
@@ -29,6 +44,10 @@ class LogStore(Protocol):
         An entry that was committed late, under a smaller id than those before it, is taken when it is there.
         `now` is asked after the entries were read.
         """
+        ...
+
+    async def tidy(self) -> None:
+        """Clean up behind many entries, if there were many; to be called when nothing else is to do."""
         ...
 
     async def records(self, log: str, *, after: int, limit: int) -> Sequence[LogRecord]:
@@ -58,10 +77,6 @@ class LogStore(Protocol):
     async def living(self, log: str, *, after: int, upto: int, over_before: int, limit: int) -> Sequence[LogRecord]:
         """Records after `after`, up to `upto`, that do not end before `over_before` (seconds); of several about the
         same thing only the last up to `upto`."""
-        ...
-
-    async def count_living(self, log: str, *, upto: int, over_before: int) -> int:
-        """How many records `living` has in all."""
         ...
 
     async def add_part(self, build: str, number: int, body: bytes) -> None: ...
@@ -98,11 +113,11 @@ class LogStore(Protocol):
         """Keep the checkpoint that proves that `log` lost commits; False if there is one, or the log is another."""
         ...
 
-    async def renew(self, compose: Compose, *, log: str, now: Clock, least_version: int, event: AuditEvent) -> LogHead:
-        """Begin the log `log` instead of the present one, in one transaction; its head.
+    async def renew(self, new: NewLog, *, now: Clock, event: AuditEvent) -> LogHead:
+        """Begin a log instead of the present one, in one transaction; its head.
 
         The issuer's revocation version moves on, to `least_version` at least, and its record is the first; records
         about keys that are not over follow. Everything else of the old log is gone, and its witness. Entries that
-        are committed late come after them.
+        are in the outbox, or are committed late, come after them.
         """
         ...

@@ -12,6 +12,7 @@ from authserver.storage.sql.database import Database, UnsafeDatabase
 from authserver.storage.sql.engine import open_database
 from authserver.storage.sql.families import SqlFamilies
 from authserver.storage.sql.keys import SqlKeys
+from authserver.storage.sql.log import SqlLog
 from authserver.storage.sql.maintenance import SqlMaintenance
 from authserver.storage.sql.resource_servers import SqlResourceServers
 from authserver.storage.sql.revocations import SqlRevocations
@@ -26,6 +27,7 @@ __all__ = [
     "SqlClients",
     "SqlFamilies",
     "SqlKeys",
+    "SqlLog",
     "SqlMaintenance",
     "SqlResourceServers",
     "SqlRevocations",
