@@ -53,6 +53,7 @@ GOALS = (
     # Twice the second after which there is a checkpoint at the latest.
     Goal(name="revocation_burst", figure="longest_checkpoint_gap_ms", at_most=2_000),
     Goal(name="revocation_burst", figure="peak_growth_mb", at_most=64),
+    Goal(name="revocation_burst", figure="slow_reader_dropped", at_least=1),
     Goal(name="revocation_cold_start", figure="ready_ms", at_most=1_000),
     Goal(name="verify", figure="unseen_to_bare", at_most=2.5),
     Goal(name="verify", figure="seen_us", at_most=5),

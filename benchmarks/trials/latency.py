@@ -28,6 +28,21 @@ PAUSE = (0.02, 0.12)
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked:
+    """One revocation: monotonic seconds."""
+
+    sent: float
+    answered: float
+    refused: Sequence[float]
+    """By each verifier."""
+
+    @property
+    def delays(self) -> list[float]:
+        """Milliseconds; a verifier may well be earlier than the answer is here."""
+        return [max(0.0, 1000 * (moment - self.answered)) for moment in self.refused]
+
+
+@dataclass(frozen=True, slots=True)
 class Spent:
     """CPU seconds so far, of servers and of verifiers."""
 
@@ -66,21 +81,18 @@ def _measured(
     ground: Ground, children: Sequence[Child], servers: Sequence[ServerProcess], tokens: Sequence[str], variant: str
 ) -> TrialResult:
     """The first of `servers` is told to revoke."""
-    samples: list[float] = []
-    answers: list[float] = []
+    done: list[Revoked] = []
     with ground.administrator(servers[0].port) as http:
         before = _spent(servers, children)
         for token in tokens:
             time.sleep(random.uniform(*PAUSE))
-            taken, each = revoke_and_wait(http, children, token)
-            answers.append(taken)
-            samples += each
+            done.append(revoke_and_wait(http, children, token))
         after = _spent(servers, children)
-    return _result(ground, variant, sorted(samples), sorted(answers), before, after)
+    return _result(ground, variant, done, before, after)
 
 
-def revoke_and_wait(http: httpx.Client, children: Sequence[Child], token: str) -> tuple[float, list[float]]:
-    """Milliseconds that the answer took, and from the answer to each verifier's refusal; raises LoadError."""
+def revoke_and_wait(http: httpx.Client, children: Sequence[Child], token: str) -> Revoked:
+    """Have every verifier accept the token, revoke it, wait for every refusal; raises LoadError when one lacks."""
     for one in children:
         one.tell(watch=token)
     for one in children:
@@ -90,39 +102,40 @@ def revoke_and_wait(http: httpx.Client, children: Sequence[Child], token: str) -
     answered = time.monotonic()
     if answer.is_error:
         raise LoadError(f"POST /admin/revocations: {answer.status_code} {answer.text}")
-    moments: list[float] = []
+    refused: list[float] = []
     for one in children:
         told = one.hear()
         if told["late"] or told["codes"] != ["revoked_jti"]:
             raise LoadError(f"{told['late']} verifiers still accept a revoked token; others say {told['codes']}")
-        moments += told["moments"]
-    # A verifier may well be earlier than the answer is here.
-    return 1000 * (answered - sent), [max(0.0, 1000 * (moment - answered)) for moment in moments]
+        refused += told["moments"]
+    return Revoked(sent, answered, refused)
 
 
 def _spent(servers: Sequence[ServerProcess], children: Sequence[Child]) -> Spent:
     return Spent(sum(one.cpu_seconds() for one in servers), sum(one.cpu_seconds() for one in children))
 
 
-def _result(
-    ground: Ground, variant: str, samples: Sequence[float], answers: Sequence[float], before: Spent, after: Spent
-) -> TrialResult:
-    revocations = len(answers)
+def _result(ground: Ground, variant: str, done: Sequence[Revoked], before: Spent, after: Spent) -> TrialResult:
+    delays = sorted(delay for one in done for delay in one.delays)
+    answers = sorted(1000 * (one.answered - one.sent) for one in done)
+    whole = sorted(1000 * (moment - one.sent) for one in done for moment in one.refused)
     return TrialResult(
         name=NAME,
         backend=ground.backend,
         variant=variant,
         figures={
-            "p50_ms": percentile(samples, 0.5),
-            "p99_ms": percentile(samples, 0.99),
-            "worst_ms": samples[-1],
+            "p50_ms": percentile(delays, 0.5),
+            "p99_ms": percentile(delays, 0.99),
+            "worst_ms": delays[-1],
             "answer_p50_ms": percentile(answers, 0.5),
             "answer_p99_ms": percentile(answers, 0.99),
-            "server_cpu_ms_per_revocation": 1000 * (after.servers - before.servers) / revocations,
-            "verifiers_cpu_ms_per_revocation": 1000 * (after.verifiers - before.verifiers) / revocations,
+            "from_request_p50_ms": percentile(whole, 0.5),
+            "from_request_p99_ms": percentile(whole, 0.99),
+            "server_cpu_ms_per_revocation": 1000 * (after.servers - before.servers) / len(done),
+            "verifiers_cpu_ms_per_revocation": 1000 * (after.verifiers - before.verifiers) / len(done),
             "peak_rss_mb": ground.server.peak_rss_mb(),
             "verifiers": ground.sizes.verifiers,
-            "revocations": revocations,
+            "revocations": len(done),
         },
-        samples=samples,
+        samples=delays,
     )
