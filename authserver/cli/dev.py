@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authserver.cli.output import MISUSE, fail
 from authserver.model.audit import Caller
 
 if TYPE_CHECKING:
+    import socket
+
+    from authserver.cli.beside import ResourceServerProcess
     from authserver.services import Services
     from authserver.settings import Settings
 
@@ -46,25 +48,53 @@ class Demo:
 def dev(
     port: Annotated[int, typer.Option(help="Port to listen on, at 127.0.0.1.")] = 8000,
     data_dir: Annotated[Path, typer.Option(help="Where database and demo.json live.")] = DEFAULT_DATA_DIR,
-    with_resource_server: Annotated[bool, typer.Option("--with-resource-server", hidden=True)] = False,
+    with_resource_server: Annotated[
+        bool, typer.Option("--with-resource-server", help="Start an example API beside it, which verifies locally.")
+    ] = False,
+    resource_server_port: Annotated[int, typer.Option(help="Port of that API, at 127.0.0.1.")] = 9000,
 ) -> None:
     """Serve for development. Tables, master key, demo user and demo clients are made where they are missing."""
     from authserver.cli.listening import bind
-    from authserver.cli.serve import run_server
     from authserver.cli.setup import ensure_master_key, run_migrations, settings_or_leave
+    from authserver.cli.walkthrough import walkthrough
 
-    if with_resource_server:
-        fail("--with-resource-server: the example resource server comes with the next release", MISUSE)
     decided = _overrides(port, data_dir)
     settings = settings_or_leave(**decided)
     sockets = bind(settings.host, settings.port)
+    beside = bind("127.0.0.1", resource_server_port, "--resource-server-port") if with_resource_server else []
     data_dir.mkdir(parents=True, exist_ok=True)
     ensure_master_key(settings)
     run_migrations(settings)
     demo = asyncio.run(prepare(settings, data_dir / "demo.json"))
-    shown = walkthrough(settings.issuer, demo) + _exports(decided, settings_or_leave())
-    # Not before it answers; and typer.echo flushes, so that a file shows it at once, too.
-    run_server(settings, sockets, lambda: typer.echo(shown))
+    api = f"http://127.0.0.1:{beside[0].getsockname()[1]}" if beside else None
+    shown = walkthrough(settings.issuer, demo, api) + _exports(decided, settings_or_leave())
+    _serve(settings, sockets, shown, _resource_server(settings, demo, beside))
+
+
+def _serve(
+    settings: Settings, sockets: list[socket.socket], shown: str, resource_server: ResourceServerProcess | None
+) -> None:
+    from authserver.cli.serve import run_server
+
+    def ready() -> None:
+        if resource_server is not None:
+            resource_server.start()
+        # Not before it answers; and typer.echo flushes, so that a file shows it at once, too.
+        typer.echo(shown)
+
+    try:
+        run_server(settings, sockets, ready)
+    finally:
+        if resource_server is not None:
+            resource_server.stop()
+
+
+def _resource_server(settings: Settings, demo: Demo, sockets: list[socket.socket]) -> ResourceServerProcess | None:
+    from authserver.cli.beside import ResourceServerProcess
+
+    credentials = {"CLIENT_ID": demo.SERVICE, "CLIENT_SECRET": demo.service_secret}
+    environment = {"ISSUER": settings.issuer, "AUDIENCE": API, **credentials}
+    return ResourceServerProcess(sockets, environment) if sockets else None
 
 
 def _overrides(port: int, data_dir: Path) -> dict[str, Any]:
@@ -186,39 +216,3 @@ async def _ensure_client(services: Services, fields: Mapping[str, object], secre
         await directory.add(fields, caller=DEVELOPER, secret=secret)
     elif secret is not None and not directory.has_secret(stored, secret):
         await directory.add_secret(client_id, secret=secret, retire_others_in=0, caller=DEVELOPER)
-
-
-def walkthrough(issuer: str, demo: Demo) -> str:
-    """Lines to copy and paste into a shell, with the real values."""
-    login = json.dumps({"username": demo.username, "password": demo.password, "client_id": demo.APP})
-    pick = 'printf %s "$TOKENS" | sed \'s/.*"{0}": *"\\([^"]*\\)".*/\\1/\''
-    access, refresh = pick.format("access_token"), pick.format("refresh_token")
-    service = f"{demo.SERVICE}:{demo.service_secret}"
-    return f"""
-authserver for development at {issuer}. Copy these lines into another terminal:
-
-# log in: an access token that lives five minutes, and a refresh token
-TOKENS=$(curl -s {issuer}/login -H 'Content-Type: application/json' -d '{login}'); echo "$TOKENS"
-ACCESS=$({access}); REFRESH=$({refresh})
-
-# call something with the access token
-curl -s {issuer}/session -H "Authorization: Bearer $ACCESS"; echo
-
-# refresh: new tokens, and the refresh token has changed
-TOKENS=$(curl -s {issuer}/token -d grant_type=refresh_token -d client_id={demo.APP} -d "refresh_token=$REFRESH"); \
-echo "$TOKENS"
-ACCESS=$({access}); REFRESH=$({refresh})
-
-# introspect, as the resource server that the token is meant for
-curl -s {issuer}/introspect -u '{service}' -d "token=$ACCESS"; echo
-
-# list the sessions of this user
-curl -s {issuer}/sessions -H "Authorization: Bearer $ACCESS"; echo
-
-# revoke
-curl -s -o /dev/null -w '%{{http_code}}\\n' {issuer}/revoke -d client_id={demo.APP} -d "token=$REFRESH"
-
-# and see it refused: by introspection, and by this server itself
-curl -s {issuer}/introspect -u '{service}' -d "token=$ACCESS"; echo
-curl -s {issuer}/session -H "Authorization: Bearer $ACCESS"; echo
-"""

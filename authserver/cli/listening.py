@@ -10,10 +10,11 @@ from typing import Any
 from authserver.cli.output import MISUSE, fail
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+def bind(host: str, port: int, option: str = "--port") -> list[socket.socket]:
     """Bound to every address of `host` (localhost may have two); leaves with 2 and one line where that cannot be.
 
-    They listen only when the server can answer, so that an open port means what scripts take it for.
+    They listen only when the server can answer, so that an open port means what scripts take it for. `option` is the
+    one that chooses another port.
     """
     sockets: list[socket.socket] = []
     try:
@@ -22,7 +23,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for each in sockets:
             each.close()
-        fail(_explain(error, host, port), MISUSE)
+        fail(_explain(error, host, port, option), MISUSE)
     return sockets
 
 
@@ -52,11 +53,11 @@ def _bound(family: int, address: Any) -> socket.socket:
     return made
 
 
-def _explain(error: OSError, host: str, port: int) -> str:
+def _explain(error: OSError, host: str, port: int, option: str) -> str:
     if isinstance(error, socket.gaierror):
         return f"--host {host}: there is no such address"
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} is in use; use --port N"
+        return f"port {port} is in use; use {option} N"
     if error.errno == errno.EACCES:
-        return f"port {port} is only for root (or CAP_NET_BIND_SERVICE); use --port N"
+        return f"port {port} is only for root (or CAP_NET_BIND_SERVICE); use {option} N"
     return f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}"

@@ -1,6 +1,7 @@
-"""For Flask and any other WSGI application: a wrapper, and `require` for single views.
+"""For Flask, Django and any other WSGI application: a wrapper, and `require` for single views.
 
-    app.wsgi_app = BearerAuth(app.wsgi_app, verifier)      # every path needs a token
+    app.wsgi_app = BearerAuth(app.wsgi_app, verifier)               # Flask: every path needs a token
+    application = BearerAuth(get_wsgi_application(), verifier)      # Django
 
     @app.get("/orders")
     @require(scope="orders:read")                          # this one needs a scope, too
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextvars import ContextVar
 from functools import wraps
@@ -32,8 +34,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 Protect = Literal["all", "marked"]
-ViewAnswer = tuple[bytes, int, list[tuple[str, str]]]
-"""What Flask and Quart make a response of."""
 
 TOKEN = "authserver.token"  # noqa: S105 - the name of a key
 """Where the VerifiedToken lies in the environ."""
@@ -130,7 +130,8 @@ def require(
     max_staleness: float | None = None,
     on_stale: OnStale | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What a view needs. Without it the view is not called, and the answer is the tuple that Flask makes a response of.
+    """What a view needs. Without it the view is not called, and 401, 403 or 503 is what it seems to have returned: a
+    response of Django for views that take Django's request, else the tuple that Flask makes a response of.
 
     `scope`: all of these, else 403. `max_staleness`, `on_stale`: instead of the verifier's own. Needs BearerAuth.
     """
@@ -146,7 +147,7 @@ def _guarded(view: Callable[..., Any], needs: Needs) -> Callable[..., Any]:
             if not request.suffices(needs):
                 request.admit(request.guard.check(request.authorization, needs))
         except Refusal as refusal:
-            return _view_answer(request.guard.answer(refusal, needs.scope))
+            return _view_answer(request.guard.answer(refusal, needs.scope), args)
         return view(*args, **kwargs)
 
     return guarded
@@ -160,7 +161,7 @@ def _guarded_async(view: Callable[..., Awaitable[Any]], needs: Needs) -> Callabl
             if not request.suffices(needs):
                 request.admit(await request.guard.check_async(request.authorization, needs))
         except Refusal as refusal:
-            return _view_answer(request.guard.answer(refusal, needs.scope))
+            return _view_answer(request.guard.answer(refusal, needs.scope), args)
         return await view(*args, **kwargs)
 
     return guarded
@@ -173,7 +174,10 @@ def _request() -> _Request:
     return request
 
 
-def _view_answer(answer: Answer) -> ViewAnswer:
+def _view_answer(answer: Answer, args: tuple[Any, ...]) -> Any:
+    django = sys.modules.get("django.http")
+    if django is not None and any(isinstance(argument, django.HttpRequest) for argument in args):
+        return django.HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
     return answer.body, answer.status, list(answer.headers)
 
 

@@ -193,7 +193,7 @@ def test_no_such_line_where_the_defaults_hold(tmp_path: Path, monkeypatch: pytes
     assert _exports(chosen, load_settings()) == ""
 
 
-@pytest.mark.parametrize("arguments", [["--with-resource-server"], ["--port", "many"], ["--no-such-option"]])
+@pytest.mark.parametrize("arguments", [["--with-a-resource-server"], ["--port", "many"], ["--no-such-option"]])
 def test_what_it_does_not_know_is_refused(tmp_path: Path, arguments: list[str]) -> None:
     assert authserver("dev", *arguments, cwd=tmp_path).returncode == 2
     assert not (tmp_path / "var").exists()
