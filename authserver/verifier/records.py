@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 KINDS = ("kid", "jti", "sid", "sub", "cli", "iss")
-MAX_LINE = 256
-"""Bytes; the longest record there can be has 111."""
+TILE = 256
+"""Records of a tile; the first has one less, because there is no record 0."""
 
 _NUMBER = rb"(0|[1-9][0-9]{0,14})"
 _LINE = re.compile(

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .records import Record, chain_start, chained, key_of, parse_record
-
-TILE = 256
+from .records import TILE, Record, chain_start, chained, key_of, parse_record
 
 Signer = Callable[[dict[str, Any], str], str]
 """A JWT of these claims with this `typ`."""
