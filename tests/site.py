@@ -254,17 +254,11 @@ async def seed_key(database_url: str) -> None:
 
 @asynccontextmanager
 async def open_site(database_url: str, keys_dir: Path, *, instances: int = 1, **options: Any) -> AsyncIterator[Site]:
-    """Running instances over one migrated database."""
+    """Running instances over one migrated database; `options` are settings."""
     await seed_key(database_url)
     # Never a rotation by schedule: the seeded key is old.
-    settings = Settings(
-        issuer=ISSUER,
-        database_url=database_url,
-        keys_dir=keys_dir,
-        key_rotation_interval="36500d",
-        password_threads=1,
-        **options,
-    )
+    chosen = {"issuer": ISSUER, "key_rotation_interval": "36500d", "password_threads": 1, **options}
+    settings = Settings(database_url=database_url, keys_dir=keys_dir, **chosen)
     async with AsyncExitStack() as stack:
         site = Site([])
         for _ in range(instances):
@@ -272,7 +266,7 @@ async def open_site(database_url: str, keys_dir: Path, *, instances: int = 1, **
             http = await stack.enter_async_context(
                 httpx.AsyncClient(
                     transport=httpx.ASGITransport(edge(settings, services), client=("192.0.2.7", 40000)),
-                    base_url=ISSUER,
+                    base_url=settings.issuer,
                 )
             )
             site.instances.append(Instance(services, http))
