@@ -6,10 +6,10 @@ No service ever sees the record itself: what it may use are its own fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from authserver.model.time import Duration
 from authserver.storage.interface import ClientLookup
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from authserver.oauth.grants.base import Grant
     from authserver.oauth.introspection import Introspector
     from authserver.oauth.revocation import TokenRevocation
+    from authserver.revocation.applied import AppliedReports
+    from authserver.revocation.feed import Feed
+    from authserver.revocation.publication import Publication
     from authserver.revocation.revoker import Revoker
+    from authserver.revocation.tiles import Tiles
     from authserver.sessions.lifecycle import Sessions
     from authserver.storage.interface import (
         AuditStore,
@@ -36,7 +40,9 @@ if TYPE_CHECKING:
         ClientStore,
         FamilyStore,
         KeyStore,
+        LogStore,
         MaintenanceStore,
+        ResourceServerStore,
         RevocationStore,
         SessionStore,
         UserStore,
@@ -47,6 +53,9 @@ if TYPE_CHECKING:
     from authserver.tokens.keyring import KeyRing
     from authserver.tokens.rotation import KeyRotation
     from authserver.tokens.validation import AccessTokens
+
+
+FeedAccess: TypeAlias = Literal["public", "clients"]
 
 
 class Resource(Protocol):
@@ -120,6 +129,17 @@ class Services:
     revoker: Revoker
     key_directory: KeyDirectory
     purge: PurgeJob
+
+    # the revocation feed
+    feed_access: FeedAccess
+    feed: Feed
+    publication: Publication
+    tiles: Tiles
+    log_store: LogStore
+    log_fault: Callable[[], str | None]
+    """Why no checkpoints are signed, in words that may be public; None while they are."""
+    applied: AppliedReports
+    resource_servers: ResourceServerStore
 
     async def close(self) -> None:
         """Close what was started, the last first; every one gets its turn."""

@@ -137,6 +137,10 @@ class Settings(BaseSettings):
     request_timeout: Span = Field(10 * SECOND, ge=100, description=(
         "How long a caller may take to send the headers of a request, and after them its body (408)."))
 
+    feed_access: Literal["public", "clients"] = Field("public", description=(
+        "Who may read the revocation feed: anybody (it holds no identifiers, and caches may share it), or only "
+        "confidential clients with their credentials (HTTP Basic)."))
+
     keep_dead: Span = Field(30 * DAY, ge=0, description="How long ended sessions stay for those who ask what happened.")
     keep_audit: Span = Field(400 * DAY, ge=DAY, description="How long the audit log is kept.")
     purge_interval: Span = Field(5 * MINUTE, ge=SECOND, description="How often expired rows are deleted.")

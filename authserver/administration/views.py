@@ -10,6 +10,7 @@ from authserver.model.audit import AuditEvent
 from authserver.model.client import Client, ClientSecret
 from authserver.model.inputs import rfc3339
 from authserver.model.key import SigningKey
+from authserver.model.resource_server import ResourceServer
 from authserver.model.revocation import RevocationOutcome
 from authserver.model.session import Session
 from authserver.model.time import SECOND, Instant
@@ -97,9 +98,27 @@ def event_body(event: AuditEvent) -> dict[str, object]:
     }
 
 
-def outcome_body(outcome: RevocationOutcome, *, dry_run: bool) -> dict[str, object]:
+def resource_server_body(server: ResourceServer, log: str, seq: int, now: Instant) -> dict[str, object]:
+    """Against the log as it stands now."""
     return {
-        "sequence": outcome.outbox_id,
+        "client_id": server.client_id,
+        "instance": server.instance,
+        "state": server.state(log, seq, now),
+        "log": server.log,
+        "seq": server.seq,
+        "lag": server.lag(log, seq),
+        "entries": server.entries,
+        "address": server.address,
+        "version": server.version,
+        "first_seen": when(server.first_seen),
+        "reported_at": when(server.reported_at),
+    }
+
+
+def outcome_body(outcome: RevocationOutcome, sequence: int | None, *, dry_run: bool) -> dict[str, object]:
+    """`sequence`: its place in the revocation log; None if it wrote nothing there, or is not published yet."""
+    return {
+        "sequence": sequence,
         "sessions": outcome.sessions,
         "families": outcome.families,
         "dry_run": dry_run,

@@ -9,6 +9,7 @@ import typer
 
 from authserver.cli.output import JsonFlag, YesFlag, confirm, fail, note, print_json
 from authserver.cli.prompts import TokenArgument, TokenFile, read_token
+from authserver.cli.published import following, sequence_of
 from authserver.cli.runtime import find_user, operator, run
 from authserver.model.revocation import RevocationKind, RevocationOutcome, RevocationTarget
 
@@ -126,30 +127,25 @@ def _revoke(find: FindTarget, what: str, reason: str, dry_run: bool, as_json: bo
     if len(reason) > LONGEST_REASON:
         fail(f"--reason is longer than {LONGEST_REASON} characters")
 
-    async def work(services: Services) -> tuple[RevocationTarget, RevocationOutcome]:
+    async def work(services: Services) -> tuple[RevocationTarget, RevocationOutcome, int | None]:
         target = await find(services)
         preview = await services.revoker.preview(target)
         if dry_run:
-            return target, preview
+            return target, preview, None
         confirm(f"this ends {what}: {_extent(preview)}", yes=not ask)
-        return target, await services.revoker.revoke(target, reason=reason, caller=operator())
+        outcome = await services.revoker.revoke(target, reason=reason, caller=operator())
+        return target, outcome, await sequence_of(services, outcome)
 
-    target, outcome = run(work, OPTIONS)
+    target, outcome, sequence = run(work, OPTIONS)
     if as_json:
-        print_json(_document(target, outcome, dry_run))
+        print_json(_document(target, outcome, sequence, dry_run))
     elif dry_run:
         typer.echo(f"would end {what}: {_extent(outcome)}")
     elif not outcome.changed:
         typer.echo(f"{what} was revoked before; nothing changed")
     else:
         typer.echo(f"ended {what}: {_extent(outcome)}")
-        note(SIGNATURE_ONLY)
-
-
-SIGNATURE_ONLY = (
-    "This server refuses it from now on. A service that only checks signatures keeps accepting an access token "
-    "until it expires; ask POST /introspect where that is too late."
-)
+        note(following(sequence))
 
 
 def _extent(outcome: RevocationOutcome) -> str:
@@ -162,12 +158,14 @@ def _count(number: int | None, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _document(target: RevocationTarget, outcome: RevocationOutcome, dry_run: bool) -> dict[str, object]:
+def _document(
+    target: RevocationTarget, outcome: RevocationOutcome, sequence: int | None, dry_run: bool
+) -> dict[str, object]:
     from authserver.administration.views import outcome_body
 
     return {
         "target": target.kind,
         "value": target.value,
         "changed": outcome.changed,
-        **outcome_body(outcome, dry_run=dry_run),
+        **outcome_body(outcome, sequence, dry_run=dry_run),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from authserver.cli.output import JsonFlag, note, print_json, print_table
-from authserver.cli.revoke import SIGNATURE_ONLY
+from authserver.cli.published import following, sequence_of
 from authserver.cli.runtime import every, find_user, operator, run
 
 if TYPE_CHECKING:
@@ -59,19 +59,21 @@ def end_session(
 ) -> None:
     """End one session with its refresh tokens and access tokens."""
 
-    async def work(services: Services) -> dict[str, object]:
+    async def work(services: Services) -> tuple[dict[str, object], int | None]:
         from authserver.administration.views import outcome_body
         from authserver.model.revocation import RevocationTarget
 
         target = RevocationTarget(kind="session", value=session_id)
         outcome = await services.revoker.revoke(target, reason=reason, caller=operator())
-        return {"session_id": session_id, "changed": outcome.changed, **outcome_body(outcome, dry_run=False)}
+        sequence = await sequence_of(services, outcome)
+        body = outcome_body(outcome, sequence, dry_run=False)
+        return {"session_id": session_id, "changed": outcome.changed, **body}, sequence
 
-    ended = run(work)
+    ended, sequence = run(work)
     if as_json:
         print_json(ended)
     elif ended["changed"]:
         typer.echo(f"ended session {session_id}")
-        note(SIGNATURE_ONLY)
+        note(following(sequence))
     else:
         typer.echo(f"session {session_id} had ended before; nothing changed")

@@ -19,6 +19,8 @@ ENDPOINTS: Mapping[str, str] = {
     "jwks_uri": "/.well-known/jwks.json",
 }
 """Metadata member -> path; a member is announced when its path is routed."""
+BASES: Mapping[str, str] = {"revocation_feed_endpoint": "/revocations"}
+"""The same for what has several paths below it (docs/feed.md)."""
 
 RESPONSE_TYPES: Mapping[str, str] = {"authorization_code": "code"}
 """Grant type -> the response_type of the authorization endpoint that leads to it."""
@@ -34,6 +36,7 @@ def authorization_server_metadata(
     confidential = [method for method in methods if method != "none"]
     document: dict[str, object] = {"issuer": issuer}
     document |= {member: issuer + path for member, path in ENDPOINTS.items() if path in paths}
+    document |= {m: issuer + base for m, base in BASES.items() if any(path.startswith(f"{base}/") for path in paths)}
     document["grant_types_supported"] = list(grant_types)
     document["response_types_supported"] = [RESPONSE_TYPES[grant] for grant in grant_types if grant in RESPONSE_TYPES]
     document |= _auth_methods(document, "token", methods)

@@ -8,10 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from authserver.model.revocation import RevocationOutcome
-
 NO_STORE: Final = {"Cache-Control": "no-store"}
-SEQUENCE_HEADER: Final = "Revocation-Seq"
 
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
@@ -25,8 +22,3 @@ class NoStoreJson(Response):
         self.background = None
         self.body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         self.raw_headers = [*_HEADERS, (b"content-length", b"%d" % len(self.body))]
-
-
-def sequence_header(outcome: RevocationOutcome | None) -> dict[str, str]:
-    """Where it stands in the revocation log, for callers that wait for its effect; nothing if it wrote nothing."""
-    return {} if outcome is None or outcome.outbox_id is None else {SEQUENCE_HEADER: str(outcome.outbox_id)}

@@ -72,7 +72,9 @@ class Aged(Protocol):
     def age(self) -> float: ...
 
 
-def readiness(maintenance: MaintenanceStore, keys: KeyRing, follower: Aged) -> dict[str, Check]:
+def readiness(
+    maintenance: MaintenanceStore, keys: KeyRing, follower: Aged, log_fault: Callable[[], str | None]
+) -> dict[str, Check]:
     """The checks of /readyz, by name."""
 
     async def database() -> str | None:
@@ -92,4 +94,13 @@ def readiness(maintenance: MaintenanceStore, keys: KeyRing, follower: Aged) -> d
     async def config() -> str | None:
         return None if follower.age < MAX_FOLLOWER_AGE else "not confirmed for some seconds"
 
-    return {"database": database, "schema": schema, "signing_key": signing_key, "config": config}
+    async def revocation_log() -> str | None:
+        return log_fault()
+
+    return {
+        "database": database,
+        "schema": schema,
+        "signing_key": signing_key,
+        "config": config,
+        "revocation_log": revocation_log,
+    }

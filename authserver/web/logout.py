@@ -10,15 +10,17 @@ from starlette.responses import Response
 from authserver.model.errors import NotAuthenticated
 from authserver.sessions.lifecycle import Sessions
 from authserver.web import cookies
-from authserver.web.answers import NO_STORE, sequence_header
+from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.current import CurrentSession, bearer_token
+from authserver.web.published import Publishes, published
 
 
 @dataclass(frozen=True, slots=True)
 class LogoutEndpoint:
     current: CurrentSession
     sessions: Sessions
+    publication: Publishes
 
     async def post(self, request: Request) -> Response:
         """204, and the cookie is gone; also for a cookie whose session was over already."""
@@ -31,7 +33,7 @@ class LogoutEndpoint:
         else:
             caller = caller_of(request, f"user:{live.user_id}")
             outcome = await self.sessions.end(live.session, reason="logged out", caller=caller)
-            response.headers.update(sequence_header(outcome))
+            response.headers.update((await published(self.publication, request, outcome)).headers)
         if cookies.session_cookie(request) is not None:
             cookies.clear_session(response)
         return response

@@ -1,4 +1,4 @@
-"""The revocation feed over HTTP (docs/feed.md): tail, long poll, tiles, snapshots, stream.
+"""The revocation feed over HTTP (docs/feed.md): tail, long poll, tiles, snapshots, stream, and what was applied.
 
 Everything but snapshots and old tiles is answered from memory, so that a thousand resource servers cost the
 database nothing, and go on being answered while it is away, with checkpoints that grow old.
@@ -12,27 +12,30 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authserver.administration.fields import Reader, read_fields, required
 from authserver.model.client import Client
-from authserver.model.errors import NotFound, TemporarilyUnavailable
-from authserver.model.inputs import InvalidField
+from authserver.model.errors import InvalidToken, NotFound, TemporarilyUnavailable
+from authserver.model.inputs import InvalidField, text, whole_number
 from authserver.model.log import TILE, Snapshot
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
-from authserver.oauth.errors import InvalidClient
+from authserver.oauth.errors import InvalidClient, InvalidRequest
 from authserver.oauth.form import Form
+from authserver.revocation.applied import AppliedReports, Report
 from authserver.revocation.feed import Feed, FeedState
+from authserver.services import FeedAccess
 from authserver.web.answers import NO_STORE
 from authserver.web.cached import CachedDocument
+from authserver.web.caller import caller_of
 from authserver.web.connection import ended
+from authserver.web.forms import read_json
 from authserver.web.pieces import PiecesResponse
 from authserver.web.query import Query
 from authserver.web.streams import StreamResponse, Streams
-
-FeedAccess: TypeAlias = Literal["public", "clients"]
 
 LONGEST_WAIT = 30
 LARGEST_TAIL = 4096
@@ -244,3 +247,46 @@ def _cursor(text: str | None) -> tuple[str, int] | None:
     """LOG.SEQ; what is none, perhaps another server's, asks for nothing."""
     match = _CURSOR.fullmatch(text or "")
     return (match[1], int(match[2])) if match else None
+
+
+def _instance(field: str, value: object) -> str:
+    return text(field, value, longest=200)
+
+
+def _checkpoint_text(field: str, value: object) -> str:
+    return text(field, value, longest=4096)
+
+
+def _entries(field: str, value: object) -> int:
+    return whole_number(field, value, least=0, most=2**53)
+
+
+_APPLIED: dict[str, Reader] = {"instance": _instance, "checkpoint": _checkpoint_text, "entries": _entries}
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedEndpoint:
+    """POST /revocations/applied: a resource server says which checkpoint it has applied."""
+
+    clients: ClientAuthenticator
+    reports: AppliedReports
+
+    async def post(self, request: Request) -> Response:
+        """204; only for confidential clients, whoever may read."""
+        client = await authenticated(self.clients, request)
+        fields = read_fields(await read_json(request), _APPLIED)
+        required(fields, *_APPLIED)
+        caller = caller_of(request)
+        report = Report(
+            client_id=client.id,
+            instance=str(fields["instance"]),
+            checkpoint=str(fields["checkpoint"]),
+            entries=int(str(fields["entries"])),
+            address=caller.address,
+            version="".join(filter(str.isprintable, caller.user_agent))[:100] or None,
+        )
+        try:
+            await self.reports.take(report)
+        except InvalidToken as error:
+            raise InvalidRequest("checkpoint is not one that this issuer signed", detail=error.description) from None
+        return Response(status_code=204, headers=NO_STORE)

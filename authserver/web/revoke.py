@@ -9,15 +9,17 @@ from starlette.responses import Response
 
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
 from authserver.oauth.revocation import TokenRevocation
-from authserver.web.answers import NO_STORE, sequence_header
+from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.forms import read_form
+from authserver.web.published import Publishes, published
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeEndpoint:
     clients: ClientAuthenticator
     revocation: TokenRevocation
+    publication: Publishes
 
     async def post(self, request: Request) -> Response:
         """200 for every token, also an unknown one (section 2.2); 503 if the revocation could not be stored."""
@@ -26,4 +28,6 @@ class RevokeEndpoint:
         outcome = await self.revocation.revoke(
             client, form.require("token"), form.get("token_type_hint"), caller_of(request)
         )
-        return Response(status_code=200, headers=NO_STORE | sequence_header(outcome))
+        return Response(
+            status_code=200, headers=NO_STORE | (await published(self.publication, request, outcome)).headers
+        )

@@ -18,18 +18,28 @@ from authserver.web.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint
 from authserver.web.introspect import IntrospectEndpoint
 from authserver.web.login import LoginEndpoint
 from authserver.web.logout import LogoutEndpoint
+from authserver.web.revocations import (
+    AppliedEndpoint,
+    FeedGuard,
+    SnapshotEndpoint,
+    StreamEndpoint,
+    TailEndpoint,
+    TileEndpoint,
+)
 from authserver.web.revoke import RevokeEndpoint
 from authserver.web.routing import Rule, rule
 from authserver.web.sessions import SessionEndpoint, SessionItemEndpoint, SessionsEndpoint
+from authserver.web.streams import Streams
 from authserver.web.token import TokenEndpoint
 from authserver.web.wellknown import JwksEndpoint, MetadataEndpoint
 
 METADATA = "/.well-known/oauth-authorization-server"
+FEED = "/revocations"
 
 
 def routes(services: Services) -> list[Rule]:
     """Every rule of the server."""
-    table = [*_oauth(services), *_first_party(services), *_admin(services), *_operation(services)]
+    table = [*_oauth(services), *_feed(services), *_first_party(services), *_admin(services), *_operation(services)]
     return [*_discovery(services, table), *table]
 
 
@@ -37,7 +47,20 @@ def _oauth(s: Services) -> Iterable[Rule]:
     return (
         rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issue).post, cors=True),
         rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
-        rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation).post, cors=True),
+        rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation, s.publication).post, cors=True),
+    )
+
+
+def _feed(s: Services) -> Iterable[Rule]:
+    """Pages of any origin may read what anybody may."""
+    guard, public = FeedGuard(s.feed_access, s.client_auth), s.feed_access == "public"
+    tile, snapshot = TileEndpoint(s.tiles, guard), SnapshotEndpoint(s.log_store, guard)
+    return (
+        rule(f"{FEED}/tail", get=TailEndpoint(s.feed, guard).get, cors=public),
+        rule(f"{FEED}/stream", get=StreamEndpoint(Streams(s.feed), guard).get, cors=public),
+        rule(f"{FEED}/applied", post=AppliedEndpoint(s.client_auth, s.applied).post),
+        rule(f"{FEED}/{{log}}/tiles/{{n}}", get=tile.get, cors=public),
+        rule(f"{FEED}/{{log}}/snapshots/{{seq}}", get=snapshot.get, cors=public),
     )
 
 
@@ -56,15 +79,15 @@ def _discovery(s: Services, table: Iterable[Rule]) -> Iterable[Rule]:
 
 def _first_party(s: Services) -> Iterable[Rule]:
     current = CurrentSession(s.sessions, s.issuer)
-    sessions = SessionsEndpoint(current, s.sessions)
+    sessions = SessionsEndpoint(current, s.sessions, s.publication)
     # A proxy may ask with the method of the request that it is about to pass on.
     ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, s.issue, s.now).get
     return (
         rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issue, s.issuer, s.now).post),
-        rule("/logout", post=LogoutEndpoint(current, s.sessions).post),
+        rule("/logout", post=LogoutEndpoint(current, s.sessions, s.publication).post),
         rule("/session", get=SessionEndpoint(current, s.users).get),
         rule("/sessions", get=sessions.get, delete=sessions.delete),
-        rule("/sessions/{session_id}", delete=SessionItemEndpoint(current, s.sessions).delete),
+        rule("/sessions/{session_id}", delete=SessionItemEndpoint(current, s.sessions, s.publication).delete),
         rule("/forward-auth", get=ask, post=ask, put=ask, patch=ask, delete=ask, options=ask),
     )
 
@@ -76,13 +99,17 @@ def _admin(s: Services) -> Iterable[Rule]:
 
 def _admin_revocations(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
     target = TokenTarget(s.access_tokens, s.refresh_handles)
-    revocations = admin.AdminRevocationsEndpoint(guard, s.revoker, target, s.audit_store, s.now, s.access_token_ttl)
+    revocations = admin.AdminRevocationsEndpoint(
+        guard, s.revoker, target, s.audit_store, s.now, s.access_token_ttl, s.publication
+    )
     sessions = admin.AdminSessionsEndpoint(guard, s.session_store, s.now)
-    session = admin.AdminSessionEndpoint(guard, s.session_store, s.revoker, s.now)
+    session = admin.AdminSessionEndpoint(guard, s.session_store, s.revoker, s.now, s.publication)
+    servers = admin.AdminResourceServersEndpoint(guard, s.resource_servers, s.log_store, s.now)
     return (
         rule("/admin/revocations", get=revocations.get, post=revocations.post),
         rule("/admin/sessions", get=sessions.get),
         rule("/admin/sessions/{session_id}", get=session.get, delete=session.delete),
+        rule("/admin/resource-servers", get=servers.get),
         rule("/admin/audit", get=admin.AdminAuditEndpoint(guard, s.audit_store).get),
     )
 
@@ -113,13 +140,13 @@ def _admin_clients(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
 def _admin_keys(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
     return (
         rule("/admin/keys", get=admin.AdminKeysEndpoint(guard, s.key_directory).get),
-        rule("/admin/keys/rotate", post=admin.AdminRotateEndpoint(guard, s.key_directory).post),
+        rule("/admin/keys/rotate", post=admin.AdminRotateEndpoint(guard, s.key_directory, s.publication).post),
     )
 
 
 def _operation(s: Services) -> Iterable[Rule]:
     return (
         rule("/healthz", get=HealthEndpoint().get),
-        rule("/readyz", get=ReadyEndpoint(readiness(s.maintenance, s.keys, s.client_cache)).get),
+        rule("/readyz", get=ReadyEndpoint(readiness(s.maintenance, s.keys, s.client_cache, s.log_fault)).get),
         rule("/metrics", get=MetricsEndpoint().get),
     )

@@ -15,9 +15,10 @@ from authserver.sessions.facts import session_facts
 from authserver.sessions.lifecycle import Sessions
 from authserver.storage.interface import UserStore
 from authserver.web import cookies
-from authserver.web.answers import NO_STORE, sequence_header
+from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.current import CurrentSession
+from authserver.web.published import Publishes, published
 from authserver.web.query import PAGING, Query, next_cursor
 
 LISTING: Final = "own sessions"
@@ -50,6 +51,7 @@ class SessionsEndpoint:
 
     current: CurrentSession
     sessions: Sessions
+    publication: Publishes
 
     async def get(self, request: Request) -> Response:
         live = await self.current.of(request)
@@ -67,7 +69,7 @@ class SessionsEndpoint:
             live, reason="ended from another session", caller=caller_of(request, f"user:{live.user_id}")
         )
         body = {"sessions": outcome.sessions, "families": outcome.families}
-        return JSONResponse(body, headers=NO_STORE | sequence_header(outcome))
+        return JSONResponse(body, headers=NO_STORE | (await published(self.publication, request, outcome)).headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class SessionItemEndpoint:
 
     current: CurrentSession
     sessions: Sessions
+    publication: Publishes
 
     async def delete(self, request: Request) -> Response:
         """204; 404 alike for a session that is unknown, ended or another user's."""
@@ -86,7 +89,9 @@ class SessionItemEndpoint:
         caller = caller_of(request, f"user:{live.user_id}")
         reason = _reason(live, session_id)
         outcome = await self.sessions.end_one(live.user_id, session_id, reason=reason, caller=caller)
-        response = Response(status_code=204, headers=NO_STORE | sequence_header(outcome))
+        response = Response(
+            status_code=204, headers=NO_STORE | (await published(self.publication, request, outcome)).headers
+        )
         if session_id == live.session.id and live.via == "cookie":
             cookies.clear_session(response)
         return response

@@ -20,6 +20,7 @@ from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenGrant, grant_table
 from authserver.oauth.introspection import Introspector
 from authserver.oauth.revocation import TokenRevocation
+from authserver.revocation.feed import Feed
 from authserver.revocation.revoker import Revoker
 from authserver.services import Resource, Services
 from authserver.sessions.lifecycle import Sessions
@@ -33,6 +34,7 @@ from authserver.storage.sql import open_database
 from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
+from authserver.wiring.feed import FeedParts
 from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.shared import cache_and_bus, redis_answers
@@ -110,6 +112,8 @@ async def _assemble(
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
     clients, grants = AnnouncedClients(stores.clients, announce, ground.bus), _grants(ground, tokens)
+    feed = Feed()
+    readers = FeedParts.of(ground, tokens, feed, wake=lambda: None)
     return Services(
         issuer=settings.issuer,
         access_token_ttl=settings.access_token_ttl,
@@ -146,6 +150,14 @@ async def _assemble(
         revoker=revoker,
         key_directory=KeyDirectory(stores.keys, tokens.rotation.rotate, revoker, announce),
         purge=PurgeJob(stores.maintenance, housekeeping(settings), now),
+        feed_access=settings.feed_access,
+        feed=feed,
+        publication=readers.publication,
+        tiles=readers.tiles,
+        log_store=stores.log,
+        log_fault=lambda: None,
+        applied=readers.applied,
+        resource_servers=stores.resource_servers,
     )
 
 

@@ -18,6 +18,7 @@ from authserver.storage.sql import (
     SqlKeys,
     SqlLog,
     SqlMaintenance,
+    SqlResourceServers,
     SqlRevocations,
     SqlSessions,
     SqlThrottle,
@@ -45,6 +46,7 @@ class Stores:
     audit: SqlAudit
     maintenance: SqlMaintenance
     log: SqlLog
+    resource_servers: SqlResourceServers
 
     @classmethod
     def of(cls, db: Database) -> Stores:
@@ -59,6 +61,7 @@ class Stores:
             SqlAudit(db),
             SqlMaintenance(db),
             SqlLog(db),
+            SqlResourceServers(db),
         )
 
 

@@ -14,6 +14,7 @@ audit event in the transaction of the change.
 | .../secrets, .../secrets/{secret_id} | AdminClientSecretsEndpoint post; AdminClientSecretEndpoint delete |
 | /admin/keys, /admin/keys/rotate | AdminKeysEndpoint get; AdminRotateEndpoint post |
 | /admin/audit | AdminAuditEndpoint get |
+| /admin/resource-servers | AdminResourceServersEndpoint get |
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from authserver.web.admin.client_secrets import AdminClientSecretEndpoint, Admin
 from authserver.web.admin.clients import AdminClientEndpoint, AdminClientsEndpoint
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.keys import AdminKeysEndpoint, AdminRotateEndpoint
+from authserver.web.admin.resource_servers import AdminResourceServersEndpoint
 from authserver.web.admin.revocations import AdminRevocationsEndpoint
 from authserver.web.admin.sessions import AdminSessionEndpoint, AdminSessionsEndpoint
 from authserver.web.admin.users import AdminPasswordEndpoint, AdminUserEndpoint, AdminUsersEndpoint
@@ -36,6 +38,7 @@ __all__ = [
     "AdminGuard",
     "AdminKeysEndpoint",
     "AdminPasswordEndpoint",
+    "AdminResourceServersEndpoint",
     "AdminRevocationsEndpoint",
     "AdminRotateEndpoint",
     "AdminSessionEndpoint",

@@ -15,8 +15,8 @@ from authserver.model.inputs import InvalidField, text, truth
 from authserver.revocation.targets import LONGEST_REASON
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.render import answer
-from authserver.web.answers import sequence_header
 from authserver.web.forms import read_json
+from authserver.web.published import Publishes, published
 from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "keys"
@@ -47,6 +47,7 @@ class AdminRotateEndpoint:
 
     guard: AdminGuard
     directory: KeyDirectory
+    publication: Publishes
 
     async def post(self, request: Request) -> Response:
         """Announce the next key; `now`: it signs at once; `revoke`: the old one is withdrawn as well, with all
@@ -60,4 +61,5 @@ class AdminRotateEndpoint:
         if fields.get("now") is False:
             raise InvalidField("now", "cannot be false with revoke: a withdrawn key is replaced at once")
         key, outcome = await self.directory.replace(caller=caller, reason=reason)
-        return answer({"key": key_body(key), "sequence": outcome.outbox_id}, headers=sequence_header(outcome))
+        sequence, headers = await published(self.publication, request, outcome)
+        return answer({"key": key_body(key), "sequence": sequence}, headers=headers)

@@ -20,8 +20,8 @@ from authserver.revocation.targets import RevocationRequest, parse_request
 from authserver.storage.interface import AuditFilter, AuditStore
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.render import answer
-from authserver.web.answers import sequence_header
 from authserver.web.forms import read_json
+from authserver.web.published import Publishes, published
 from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "revocations"
@@ -37,6 +37,7 @@ class AdminRevocationsEndpoint:
     audit: AuditStore
     now: Clock
     longest_token: Duration
+    publication: Publishes
 
     async def post(self, request: Request) -> Response:
         administrator = await self.guard.admit(request, REVOKE)
@@ -44,9 +45,10 @@ class AdminRevocationsEndpoint:
         asked = parse_request(await read_json(request), now=self.now(), longest_token=self.longest_token)
         target = await self._target(asked)
         if dry_run:
-            return answer(outcome_body(await self.revoker.preview(target), dry_run=True))
+            return answer(outcome_body(await self.revoker.preview(target), None, dry_run=True))
         outcome = await self.revoker.revoke(target, reason=asked.reason, caller=administrator.caller)
-        return answer(outcome_body(outcome, dry_run=False), headers=sequence_header(outcome))
+        sequence, headers = await published(self.publication, request, outcome)
+        return answer(outcome_body(outcome, sequence, dry_run=False), headers=headers)
 
     async def get(self, request: Request) -> Response:
         """Newest first; `kind` is one of the levels, the other filters are those of the audit log."""

@@ -17,7 +17,7 @@ from authserver.revocation.revoker import Revoker
 from authserver.storage.interface import SessionFilter, SessionStore
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.render import answer
-from authserver.web.answers import sequence_header
+from authserver.web.published import Publishes, published
 from authserver.web.query import PAGING, Query, page_body
 
 LISTING = "sessions"
@@ -48,6 +48,7 @@ class AdminSessionEndpoint:
     sessions: SessionStore
     revoker: Revoker
     now: Clock
+    publication: Publishes
 
     async def get(self, request: Request) -> Response:
         """404 for one that has ended: the list shows those."""
@@ -62,7 +63,7 @@ class AdminSessionEndpoint:
         administrator = await self.guard.admit(request, REVOKE)
         target = RevocationTarget(kind="session", value=_session_id(request))
         outcome = await self.revoker.revoke(target, reason="ended by an administrator", caller=administrator.caller)
-        return Response(status_code=204, headers=sequence_header(outcome))
+        return Response(status_code=204, headers=(await published(self.publication, request, outcome)).headers)
 
 
 def _session_id(request: Request) -> str:
