@@ -9,6 +9,8 @@ It imports nothing else of this project, and from outside only PyJWT (with crypt
 from __future__ import annotations
 
 from .errors import InsufficientScope, InvalidToken, Refusal, Revoked, Undecided
+from .introspection import IntrospectionLimits
+from .metrics import Metrics
 from .policy import AcceptUntil, OnStale, accept_until
 from .token import VerifiedToken
 from .verifier import Verifier
@@ -16,7 +18,9 @@ from .verifier import Verifier
 __all__ = [
     "AcceptUntil",
     "InsufficientScope",
+    "IntrospectionLimits",
     "InvalidToken",
+    "Metrics",
     "OnStale",
     "Refusal",
     "Revoked",

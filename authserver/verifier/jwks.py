@@ -106,12 +106,12 @@ class JwksCache:
             raise UnknownKey
         self._keep_fresh(wait)
         key = self._keys.get(kid)
-        if key is None and self._usable():
+        if key is None and self.usable:
             if key_of("kid", self._issuer, kid) in self._dropped:
                 raise Revoked("kid")
             self._look_for_unknown(wait)
             key = self._keys.get(kid)
-        if not self._usable():
+        if not self.usable:
             raise KeysUnavailable(detail=self._failure, retry_after=round(RETRY_AFTER))
         return key or self._refuse_unknown()
 
@@ -125,9 +125,11 @@ class JwksCache:
     def load(self) -> bool:
         """Fetch now unless there are keys; true if there are some then."""
         self._keep_fresh(wait=True)
-        return self._usable()
+        return self.usable
 
-    def _usable(self) -> bool:
+    @property
+    def usable(self) -> bool:
+        """There are keys, and they are not too old."""
         return self._monotonic() <= self._usable_until
 
     def _keep_fresh(self, wait: bool) -> None:

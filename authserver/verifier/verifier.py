@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
 from .clock import Clock, monotonic, wall
-from .policy import OnStale
+from .core import Opinion
+from .errors import NotReady, Overloaded, Refusal
+from .follower import FeedFollower
+from .httptransport import HttpTransport
+from .introspection import IntrospectionLimits
+from .jwks import MustWait
+from .metrics import Metrics
+from .parts import FeedMode, Options, assemble
+from .policy import OnStale, checked_policy, checked_staleness
 from .token import VerifiedToken
+from .transport import Transport
 
-FeedMode = Literal["stream", "poll", "cached"]
+_WAITERS = 4
+_MAX_WAITING = 64
+"""Requests of event loops that wait for the issuer's keys: so many threads, and so many at all."""
 
 
 class Verifier:
@@ -31,7 +47,9 @@ class Verifier:
         report: bool | None = None,
         instance: str | None = None,
         cached_tokens: int = 4096,
-        transport: Any = None,
+        introspection: IntrospectionLimits = IntrospectionLimits(),  # noqa: B008 (frozen)
+        transport: Transport | None = None,
+        follower: Callable[..., FeedFollower] = FeedFollower,
         clock: Clock = wall,
         monotonic: Clock = monotonic,
     ) -> None:
@@ -43,20 +61,69 @@ class Verifier:
         `leeway`: seconds that clocks may differ, 60 at most.
         `feed`: "stream" (Server-Sent Events), "poll" (long poll), "cached" (through a shared cache).
         `report`: tell the issuer what was applied; None means: if there are credentials.
+        `instance`: names this process in reports; host name and process id by default.
+        `cached_tokens`: how many tokens' signatures are remembered as good, 2 KiB each; 0 for none.
+        `introspection`: how many questions to the issuer at once, how long, and when to give up.
+        `transport`, `follower`, `clock`, `monotonic`: other ways to the network, to the feed and to the time.
         Raises ValueError for arguments that cannot work. Opens no connection.
         """
-        raise NotImplementedError
+        self.issuer = issuer
+        self._max_staleness = checked_staleness(max_staleness)
+        self._on_stale = checked_policy(on_stale)
+        options = Options(
+            issuer=issuer,
+            audience=audience,
+            leeway=leeway,
+            algorithms=algorithms,
+            max_staleness=self._max_staleness,
+            client_id=client_id,
+            client_secret=client_secret,
+            feed=feed,
+            report=report,
+            instance=instance,
+            cached_tokens=cached_tokens,
+            introspection=introspection,
+            transport=HttpTransport() if transport is None else transport,
+            follower=follower,
+            clock=clock,
+            monotonic=monotonic,
+        )
+        self._parts = assemble(options)
+        self._core, self._counters = self._parts.core, self._parts.counters
+        self._introspector = self._parts.introspector
+        self._closed = False
+        self._prepare()
+        _verifiers.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Verifier of {self.issuer} for {', '.join(sorted(self._core.expected.audiences))}>"
+
+    def _prepare(self) -> None:
+        self._lock = threading.Lock()
+        self._started = False
+        self._waiting = 0
+        self._pool = ThreadPoolExecutor(_WAITERS, thread_name_prefix="verifier-keys")
+
+    # -- following --------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Follow the feed in the background (a daemon thread); calling it again does nothing.
 
         `verify` does it at the first token, so that a process that was forked off needs no call of its own.
         """
-        raise NotImplementedError
+        with self._lock:
+            if self._started or self._closed:
+                return
+            self._parts.follower.start()
+            self._started = True
 
     def close(self) -> None:
         """Stop following. A closed verifier refuses every token (NotReady)."""
-        raise NotImplementedError
+        with self._lock:
+            self._closed = True
+            self._started = False
+        self._parts.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -70,11 +137,19 @@ class Verifier:
     @property
     def ready(self) -> bool:
         """True once the keys and a first checkpoint are there; for readiness probes."""
-        raise NotImplementedError
+        return not self._closed and self._parts.ready
 
     def wait_ready(self, timeout: float) -> bool:
         """Start, and wait up to `timeout` seconds; true if ready."""
-        raise NotImplementedError
+        self.start()
+        return self._parts.follower.wait_ready(timeout) and self.ready
+
+    def _renew_after_fork(self) -> None:
+        """Threads do not survive a fork, locks may be held by one of them: all anew, started at the first token."""
+        self._prepare()
+        self._parts.renew_after_fork()
+
+    # -- verifying --------------------------------------------------------------------------------
 
     def verify(
         self,
@@ -89,7 +164,16 @@ class Verifier:
         `scope`: all of these are needed (`"a b"` or `["a", "b"]`), else InsufficientScope.
         `max_staleness` and `on_stale` stand in for the verifier's own, for this call.
         """
-        raise NotImplementedError
+        limit, policy = self._limits(max_staleness, on_stale)
+        try:
+            self._begin()
+            seen, ask = self._core.examine(token, scope, limit, policy, wait=True)
+            if ask and self._introspector is not None:
+                self._core.conclude(seen, self._introspector.ask(token, seen.digest, seen.token))
+        except Refusal as refusal:
+            self._counters.refused(refusal.code)
+            raise
+        return seen.token
 
     async def verify_async(
         self,
@@ -100,12 +184,60 @@ class Verifier:
         on_stale: OnStale | None = None,
     ) -> VerifiedToken:
         """`verify` for event loops: what must ask the issuer waits without holding up the loop."""
-        raise NotImplementedError
+        limit, policy = self._limits(max_staleness, on_stale)
+        try:
+            self._begin()
+            try:
+                seen, ask = self._core.examine(token, scope, limit, policy, wait=False)
+            except MustWait:
+                seen, ask = await self._in_thread(lambda: self._core.examine(token, scope, limit, policy, wait=True))
+            if ask and self._introspector is not None:
+                self._core.conclude(seen, await self._introspector.ask_async(token, seen.digest, seen.token))
+        except Refusal as refusal:
+            self._counters.refused(refusal.code)
+            raise
+        return seen.token
 
-    def metrics(self) -> Any:
+    def _limits(self, max_staleness: float | None, on_stale: OnStale | None) -> tuple[float, OnStale]:
+        return (
+            self._max_staleness if max_staleness is None else checked_staleness(max_staleness),
+            self._on_stale if on_stale is None else checked_policy(on_stale),
+        )
+
+    def _begin(self) -> None:
+        self._counters.verification()
+        if not self._started:
+            if self._closed:
+                raise NotReady(detail="the verifier is closed")
+            self.start()
+
+    async def _in_thread(self, examine: Callable[[], Opinion]) -> Opinion:
+        if self._waiting >= _MAX_WAITING:
+            raise Overloaded(detail="too many requests wait for the issuer's keys")
+        self._waiting += 1  # all of this happens in the loop's thread
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, examine)
+        finally:
+            self._waiting -= 1
+
+    # -- telling ----------------------------------------------------------------------------------
+
+    def metrics(self) -> Metrics:
         """Counters and gauges; `metrics().prometheus()` is their text for a scraper."""
-        raise NotImplementedError
+        return self._parts.metrics()
 
-    def status(self) -> Mapping[str, object]:
-        """For health pages: ready, age_seconds, seq, log, entries, issuer, keys …; no secrets."""
-        raise NotImplementedError
+    def status(self) -> dict[str, object]:
+        """For health pages, as JSON takes it: no infinity (None stands for "never"), no secrets."""
+        return {**self._parts.status(), "ready": self.ready}
+
+
+_verifiers: weakref.WeakSet[Verifier] = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for verifier in list(_verifiers):
+        verifier._renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)
