@@ -50,7 +50,7 @@ class LogStore(Protocol):
         """Clean up behind many entries, if there were many; to be called when nothing else is to do."""
         ...
 
-    async def records(self, log: str, *, after: int, limit: int) -> Sequence[LogRecord]:
+    async def records(self, log: str, *, after: int, limit: int) -> Sequence[LinkedRecord]:
         """By sequence number; nothing if the log is another one by now. Below `floor` those that are over may be
         missing."""
         ...

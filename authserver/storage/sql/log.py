@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.clock import Clock
 from authserver.model.audit import AuditEvent
-from authserver.model.log import TILE, Extension, LogHead, LogRecord, SnapshotRef
+from authserver.model.log import TILE, Extension, LinkedRecord, LogHead, LogRecord, SnapshotRef
 from authserver.model.time import Duration, Instant
 from authserver.storage.interface import Compose, NewLog
 from authserver.storage.sql.database import Database
@@ -69,8 +69,8 @@ class SqlLog(SnapshotVerbs):
             self._dead = 0
             await vacuum_outbox(self._db)
 
-    async def records(self, log: str, *, after: int, limit: int) -> Sequence[LogRecord]:
-        async def work(connection: AsyncConnection) -> Sequence[LogRecord]:
+    async def records(self, log: str, *, after: int, limit: int) -> Sequence[LinkedRecord]:
+        async def work(connection: AsyncConnection) -> Sequence[LinkedRecord]:
             return await read_records(connection, log, after=after, limit=limit)
 
         return await self._db.read(work)
@@ -83,9 +83,10 @@ class SqlLog(SnapshotVerbs):
             found = (await connection.execute(there)).one_or_none()
             if found is None or not all(found):
                 return None
-            records = await read_records(connection, log, after=first - 1, limit=end - first)
+            linked = await read_records(connection, log, after=first - 1, limit=end - first)
+            linked = [each for each in linked if each.record.seq < end]
             # Between the two statements the floor may have moved on, or the log been renewed.
-            return records if len(records) == end - first and records[-1].seq == end - 1 else None
+            return [each.record for each in linked] if len(linked) == end - first else None
 
         return await self._db.read(work)
 

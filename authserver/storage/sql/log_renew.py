@@ -12,7 +12,7 @@ from authserver.model.revocation import OutboxEntry
 from authserver.model.time import SECOND, Instant
 from authserver.storage.interface import NewLog
 from authserver.storage.sql.books import last_entry, record
-from authserver.storage.sql.log_extend import append
+from authserver.storage.sql.log_extend import RECORDS, append
 from authserver.storage.sql.tables import (
     issuer,
     rev_head,
@@ -40,8 +40,7 @@ async def renew(connection: AsyncConnection, new: NewLog, now: Clock, event: Aud
 
 async def _living_keys(connection: AsyncConnection, time: Instant) -> list[LogRecord]:
     """Whoever has a key that was revoked writes tokens of any version: what refuses all older ones does not help."""
-    columns = rev_log.c.seq, rev_log.c.kind, rev_log.c.key, rev_log.c.version, rev_log.c.expires
-    wanted = select(*columns).where(rev_log.c.kind == "kid", rev_log.c.expires >= time // SECOND)
+    wanted = RECORDS.where(rev_log.c.kind == "kid", rev_log.c.expires >= time // SECOND)
     return [LogRecord(*row) for row in await connection.execute(wanted.order_by(rev_log.c.seq))]
 
 
