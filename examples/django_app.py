@@ -1,4 +1,4 @@
-"""A Django service that verifies its tokens locally: `ISSUER=... AUDIENCE=... python django_app.py runserver 9000`."""
+"""A Django service that verifies its tokens locally: `ISSUER=... AUDIENCE=... python django_app.py runserver`."""
 
 import os
 import sys

@@ -140,11 +140,11 @@ class Requirement:
         )
 
     @overload
-    def __call__(self, subject: Callable[P, R]) -> Callable[P, R]: ...
+    def __call__(self, request: Callable[P, R]) -> Callable[P, R]: ...
     @overload
-    def __call__(self, subject: HasScope) -> Awaitable[VerifiedToken]: ...
-    def __call__(self, subject: Any) -> Any:
-        return self._check(subject) if hasattr(subject, "scope") else self._decorate(subject)
+    def __call__(self, request: HasScope) -> Awaitable[VerifiedToken]: ...
+    def __call__(self, request: Any) -> Any:
+        return self._check(request) if hasattr(request, "scope") else self._decorate(request)
 
     async def _check(self, request: HasScope) -> VerifiedToken:
         bearer = self._bearer_of(request)

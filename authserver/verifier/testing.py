@@ -30,6 +30,8 @@ from .testing_network import LoopbackServer, MemoryTransport
 from .testing_site import Site
 from .verifier import Verifier
 
+__all__ = ["AUDIENCE", "ISSUER", "FakeIssuer"]
+
 ISSUER = "https://issuer.test"
 _SETTLE_SECONDS = 5.0
 
@@ -115,13 +117,14 @@ class FakeIssuer:
 
     # -- verifiers ----------------------------------------------------------------------------------
 
-    def verifier(self, audience: str | None = None, **options: Any) -> Verifier:
-        """A verifier that follows this issuer and is ready; `options` as for Verifier. Closed with the issuer."""
+    def verifier(self, audience: str | None = None, *, start: bool = True, **options: Any) -> Verifier:
+        """A verifier of this issuer, closed with it, ready unless `start` is false; `options` as for Verifier."""
         network = {} if self._server else {"transport": MemoryTransport(self._site)}
         defaults = {**CLIENT, **network, "clock": self.now, "monotonic": self._monotonic, "report": False}
         made = Verifier(self.url, audience=audience or self._book.audience, **{**defaults, **options})
         self._verifiers.append(made)
-        made.wait_ready(_SETTLE_SECONDS)
+        if start:
+            made.wait_ready(_SETTLE_SECONDS)
         return made
 
     @property
@@ -172,9 +175,11 @@ class FakeIssuer:
             time.sleep(0.002)
 
     def _is_current(self, verifier: Verifier) -> bool:
+        if self._site.is_cut or not verifier.ready:
+            return True
         status: Any = verifier.status()
-        current = status["seq"] == self._book.seq and status["age_seconds"] < 1.5
-        return self._site.is_cut or current or not verifier.ready
+        age = status["age_seconds"]
+        return status["seq"] == self._book.seq and age is not None and age < 1.5
 
     # -- the end ---------------------------------------------------------------------------------------
 

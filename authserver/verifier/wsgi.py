@@ -67,15 +67,22 @@ class BearerAuth:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self._start()
         request = _Request(self.guard, environ)
+        begun: list[bool] = []
+
+        def starting(*response: Any) -> Any:
+            begun.append(True)
+            return start_response(*response)
+
         mark = _current.set(request)
         try:
             if self.protect == "all" and not self.guard.is_exempt(_path(environ)):
                 request.admit(self.guard.check(request.authorization))
-            return self.app(environ, start_response)
+            return self.app(environ, starting)
         except Refusal as refusal:
             answer = self.guard.answer(refusal)
-            # A server that has sent headers of the application already raises here what it is given.
-            start_response(_status(answer), list(answer.headers), (type(refusal), refusal, refusal.__traceback__))
+            # The server takes another beginning if it has not sent the first one yet, else raises this (PEP 3333).
+            why = ((type(refusal), refusal, refusal.__traceback__),) if begun else ()
+            start_response(_status(answer), list(answer.headers), *why)
             return [answer.body]
         finally:
             _current.reset(mark)
