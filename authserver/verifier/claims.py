@@ -19,6 +19,7 @@ MAX_AUDIENCES = 64
 MAX_LEEWAY = 60.0
 MAX_VERSION = 1 << 63
 
+_CONTAINERS = (list, dict)
 _VERSIONS = re.compile(r"(0|[1-9][0-9]{0,18})\.(0|[1-9][0-9]{0,18})\.(0|[1-9][0-9]{0,18})")
 
 
@@ -136,7 +137,7 @@ def _time(claims: Mapping[str, Any], name: str) -> int:
 
 def _read_only(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(
-        {name: _frozen(item) if isinstance(item, list | dict) else item for name, item in value.items()}
+        {name: _frozen(item) if type(item) in _CONTAINERS else item for name, item in value.items()}
     )
 
 
