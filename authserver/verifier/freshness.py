@@ -72,7 +72,7 @@ class Freshness:
             self._point = point
 
     def _first_seen(self, checkpoint: Checkpoint, moment: float) -> Point:
-        """The same checkpoint proves no more when it comes again, from a cache that is stuck or somebody who repeats."""
+        """The same checkpoint proves no more when it comes again, from a stuck cache or whoever repeats it."""
         key = (checkpoint.log, checkpoint.seq, checkpoint.at)
         while self._seen and (len(self._seen) >= _REMEMBERED or self._is_over(next(iter(self._seen.values())))):
             self._seen.popitem(last=False)

@@ -17,7 +17,7 @@ REMEMBERED = 1024
 class ChainBroken(FeedFault):
     """These records do not lead to that checkpoint: some are missing, doubled, changed, or of another history."""
 
-    code = "gaps"
+    code = "broken_chains"
 
 
 class ForkedLog(FeedFault):

@@ -1,0 +1,43 @@
+"""Notes: what went wrong on the way, counted each time and logged now and then."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from .clock import Clock
+from .logcopy import ForkedLog
+from .records import FeedFault
+from .transport import TransportError
+
+REPEAT_SECONDS = 60.0
+"""The same trouble is logged once in so many seconds, however often it comes."""
+
+logger = logging.getLogger("authserver.verifier")
+
+
+class Notes:
+    """Counters of the feed, by the `code` of faults and the names of events."""
+
+    def __init__(self, monotonic: Clock) -> None:
+        self.counters: Counter[str] = Counter()
+        self._monotonic = monotonic
+        self._logged: dict[str, float] = {}
+
+    def count(self, name: str) -> None:
+        self.counters[name] += 1
+
+    def event(self, name: str, text: str, level: int = logging.WARNING) -> None:
+        self.count(name)
+        now = self._monotonic()
+        if now - self._logged.get(name, -REPEAT_SECONDS) >= REPEAT_SECONDS:
+            self._logged[name] = now
+            logger.log(level, "%s", text)
+
+    def fault(self, error: FeedFault | TransportError) -> None:
+        """A fork is the one that somebody should get up for."""
+        if isinstance(error, TransportError):
+            self.event("connection_failures", f"the revocation feed cannot be had: {error}")
+        else:
+            level = logging.CRITICAL if isinstance(error, ForkedLog) else logging.WARNING
+            self.event(error.code, f"the revocation feed cannot be followed: {error}", level)
