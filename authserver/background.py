@@ -15,6 +15,7 @@ from time import monotonic_ns
 
 from authserver import telemetry
 from authserver.model.time import SECOND
+from authserver.revocation.follower import LogFollower
 from authserver.services import Services
 from authserver.settings import Settings
 from authserver.storage import channels
@@ -27,6 +28,8 @@ RETRY_SECONDS = 0.25
 ROTATION_SECONDS = 30.0
 ANCHOR_SECONDS = 60.0
 GAUGE_SECONDS = 1.0
+WITNESS_SECONDS = 1.0
+SNAPSHOT_SECONDS = 5.0
 
 _log = telemetry.logger("authserver.background")
 
@@ -34,6 +37,7 @@ _log = telemetry.logger("authserver.background")
 def jobs_of(settings: Settings, services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
     follower = Follower(services, bus_reaches_others=settings.redis_url is not None)
     register_gauges(services, follower)
+    register_log_gauges(services.log_follower)
     jobs: dict[str, Callable[[], Awaitable[None]]] = {
         "follow": follower.run,
         "rotate keys": lambda: every(ROTATION_SECONDS, services.rotation.tick),
@@ -42,6 +46,7 @@ def jobs_of(settings: Settings, services: Services) -> dict[str, Callable[[], Aw
     }
     for channel in channels.ALL:
         jobs[f"listen to {channel}"] = partial(follower.listen, channel)
+    jobs |= log_jobs(services)
     if telemetry.MULTIPROCESS:
         jobs["gauges"] = lambda: every(GAUGE_SECONDS, write_gauges)
     return jobs
@@ -81,6 +86,35 @@ class Follower:
         return POLL_WITH_BUS if self.bus_reaches_others and self.services.bus.connected else POLL_ALONE
 
 
+def log_jobs(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
+    return {
+        "follow the log": lambda: follow_log(services),
+        "listen for the log": lambda: listen_for_log(services),
+        "keep a witness": lambda: every(WITNESS_SECONDS, lambda: keep_witness(services)),
+        "make snapshots": lambda: every(SNAPSHOT_SECONDS, lambda: make_snapshot(services)),
+    }
+
+
+async def follow_log(services: Services) -> None:
+    await services.log_witness.recall()
+    await services.log_follower.run()
+
+
+async def listen_for_log(services: Services) -> None:
+    async for _ in services.bus.subscribe(channels.REVOCATIONS):
+        services.log_follower.wake()
+
+
+async def keep_witness(services: Services) -> None:
+    follower = services.log_follower
+    if follower.fault is None:
+        await services.log_witness.keep(follower.signed)
+
+
+async def make_snapshot(services: Services) -> None:
+    await services.snapshots.run_once()
+
+
 async def purge(services: Services) -> None:
     for table, rows in (await services.purge.run_once()).items():
         telemetry.PURGED.labels(table).inc(rows)
@@ -109,6 +143,21 @@ def register_gauges(services: Services, follower: Follower) -> None:
     )
     telemetry.gauge(
         "authserver_signing_key_age_seconds", "Since the active key began to sign", lambda: signing_key_age(services)
+    )
+
+
+def register_log_gauges(follower: LogFollower) -> None:
+    telemetry.gauge("authserver_log_seq", "The last record of the revocation log", lambda: float(follower.seq))
+    telemetry.gauge(
+        "authserver_log_checkpoint_age_seconds",
+        "Since the moment up to which the newest checkpoint vouches for the log",
+        lambda: min(follower.age, 1e9),
+    )
+    telemetry.gauge("authserver_log_pending", "1 while revocations wait to be logged", lambda: float(follower.pending))
+    telemetry.gauge(
+        "authserver_log_fork",
+        "1 while no checkpoints are signed because the database lost commits",
+        lambda: float(follower.fault is not None),
     )
 
 

@@ -37,3 +37,20 @@ class SteadyClock:
         correction = now - (self._anchor + (monotonic - self._monotonic) // 1_000_000)
         self._anchor, self._monotonic = now, monotonic
         return correction
+
+
+class PurgeClock:
+    """The time by which things are forgotten: never ahead of `now`, and never faster than the monotonic clock runs.
+
+    A clock that is an hour ahead for a while would otherwise delete what still denies tokens once it is right again.
+    """
+
+    def __init__(self, now: Clock, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._now, self._monotonic_ns = now, monotonic_ns
+        self._last, self._asked = now(), monotonic_ns()
+
+    def __call__(self) -> Instant:
+        asked = self._monotonic_ns()
+        self._last = min(self._now(), self._last + (asked - self._asked) // 1_000_000)
+        self._asked = asked
+        return self._last

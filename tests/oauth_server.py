@@ -126,7 +126,7 @@ class OAuthServer:
         self.tokens = AccessTokens(self.ring, self.stores.revocations, ISSUER, self.clock)
         self.rotation = KeyRotation(self.stores.keys, MASTER, self.ring, RotationPolicy(), self.clock)
         self.revoker = Revoker(
-            self.stores.revocations, LocalBus(), self.audit, self.clock, self.stores.keys, self.rotation
+            self.stores.revocations, LocalBus(), self.audit, self.clock, self.rotation.withdraw, ISSUER
         )
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app()), base_url=ISSUER)
 

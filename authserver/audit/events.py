@@ -47,6 +47,7 @@ class EventType(StrEnum):
     KEY_ACTIVATED = "key.activated"
     KEY_REVOKED = "key.revoked"
     ISSUER_REVOKED = "issuer.revoked"
+    LOG_RENEWED = "log.renewed"
 
     # Administration.
     ADMIN_REFUSED = "admin.refused"

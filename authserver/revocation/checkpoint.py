@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -46,37 +46,5 @@ class Checkpoint:
         return claims
 
 
-def checkpoint_of(claims: Mapping[str, Any]) -> Checkpoint:
-    """Of the claims of one that we signed; raises ValueError for claims that we never write."""
-    try:
-        snap = claims.get("snap")
-        return Checkpoint(
-            log=_text(claims["log"]),
-            seq=_number(claims["seq"]),
-            hash=_bytes(claims["h"]),
-            at=_number(claims["at"]),
-            floor=_number(claims["floor"]),
-            snapshot=snap and SnapshotRef(_number(snap["seq"]), _bytes(snap["h"]), _bytes(snap["sha256"])),
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError("not a checkpoint") from error
-
-
 def base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _number(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError
-    return value
-
-
-def _bytes(value: object) -> bytes:
-    return urlsafe_b64decode(_text(value) + "=")

@@ -13,6 +13,7 @@ from authserver.clock import Clock
 from authserver.model.audit import AuditEvent, Caller
 from authserver.model.errors import Conflict, NotFound
 from authserver.model.revocation import RevocationKind, RevocationOutcome, RevocationTarget
+from authserver.revocation.records import key_of
 from authserver.storage.channels import tell_revoked
 from authserver.storage.interface import Bus, KeyIsUsed, RevocationStore, StorageUnavailable
 from authserver.telemetry import REVOCATIONS
@@ -53,6 +54,7 @@ class Revoker:
     audit: AuditLog
     now: Clock
     withdraw_signing_key: WithdrawSigningKey
+    issuer: str
     changed: Callable[[], Awaitable[None]] = _nobody
     """Told after the commit of what also stands in copies of clients and keys, so that everybody looks again:
     a client must not be handed tokens under the version that was just revoked."""
@@ -96,7 +98,7 @@ class Revoker:
             return None
         outbox_id = None
         with suppress(StorageUnavailable):  # it is withdrawn, and everybody must hear of it
-            outbox_id = await self.store.position("kid", target.value)
+            outbox_id = await self.store.position("kid", target.value, key=key_of("kid", self.issuer, target.value))
         return RevocationOutcome(found=True, changed=True, outbox_id=outbox_id, sessions=0, families=0)
 
     async def _stored(self, target: RevocationTarget, reason: str, caller: Caller) -> RevocationOutcome:

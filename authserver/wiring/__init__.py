@@ -15,7 +15,7 @@ from authserver.administration.clients import ClientDirectory
 from authserver.administration.keys import KeyDirectory
 from authserver.administration.last_admin import LastAdmin
 from authserver.audit.log import AuditLog
-from authserver.clock import SteadyClock
+from authserver.clock import PurgeClock, SteadyClock
 from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenGrant, grant_table
 from authserver.oauth.introspection import Introspector
@@ -35,6 +35,7 @@ from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.feed import FeedParts
+from authserver.wiring.log import LogParts
 from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.shared import cache_and_bus, redis_answers
@@ -108,12 +109,16 @@ async def _assemble(
     tokens = Tokens.of(ground, rotation_policy)
     await tokens.keys.load()
     announce = _announcer(ground.client_cache, ground.bus)
-    revoker = Revoker(stores.revocations, ground.bus, ground.audit, now, tokens.rotation.withdraw, announce)
+    revoker = Revoker(
+        stores.revocations, ground.bus, ground.audit, now, tokens.rotation.withdraw, settings.issuer, announce
+    )
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
     clients, grants = AnnouncedClients(stores.clients, announce, ground.bus), _grants(ground, tokens)
     feed = Feed()
-    readers = FeedParts.of(ground, tokens, feed, wake=lambda: None)
+    readers = FeedParts.of(ground, tokens, feed, wake=lambda: log.follower.wake())
+    log = LogParts.of(ground, tokens, feed, revoker, readers.read_checkpoint, announce)
+    await stores.log.raise_token_ttl(settings.access_token_ttl)
     return Services(
         issuer=settings.issuer,
         access_token_ttl=settings.access_token_ttl,
@@ -149,13 +154,17 @@ async def _assemble(
         token_revocation=TokenRevocation(tokens.access, stores.families, tokens.refresh_handles, revoker),
         revoker=revoker,
         key_directory=KeyDirectory(stores.keys, tokens.rotation.rotate, revoker, announce),
-        purge=PurgeJob(stores.maintenance, housekeeping(settings), now),
+        purge=PurgeJob(stores.maintenance, stores.log, housekeeping(settings), PurgeClock(now)),
         feed_access=settings.feed_access,
         feed=feed,
         publication=readers.publication,
         tiles=readers.tiles,
         log_store=stores.log,
-        log_fault=lambda: None,
+        log_fault=lambda: log.follower.fault and "lost commits: run authserver log renew",
+        log_follower=log.follower,
+        log_witness=log.witness,
+        snapshots=log.snapshots,
+        renewal=log.renewal,
         applied=readers.applied,
         resource_servers=stores.resource_servers,
     )

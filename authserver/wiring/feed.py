@@ -6,10 +6,11 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from authserver.revocation.applied import AppliedReports, SignedPlace
+from authserver.revocation.applied import AppliedReports
 from authserver.revocation.feed import Feed
 from authserver.revocation.publication import Publication
 from authserver.revocation.tiles import Tiles
+from authserver.revocation.witness import SignedPlace
 from authserver.tokens.checkpoints import past_checkpoint
 from authserver.wiring.parts import Ground, Tokens
 
@@ -19,6 +20,7 @@ class FeedParts:
     publication: Publication
     tiles: Tiles
     applied: AppliedReports
+    read_checkpoint: Callable[[str], SignedPlace]
 
     @classmethod
     def of(cls, ground: Ground, tokens: Tokens, feed: Feed, wake: Callable[[], None]) -> FeedParts:
@@ -32,4 +34,5 @@ class FeedParts:
             Publication(feed, log.sequence_of, wake),
             Tiles(feed, log.tile),
             AppliedReports(ground.stores.resource_servers, log, read_checkpoint, wake, ground.now),
+            read_checkpoint,
         )

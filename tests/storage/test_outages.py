@@ -181,7 +181,7 @@ async def test_a_revocation_that_cannot_be_counted_in_time_holds_and_says_so(
         outcome = await world.revoke("all")
     await other.database.close()
     assert (outcome.changed, outcome.sessions, outcome.families) == (True, None, None)
-    assert await world.stores.revocations.position("iss", "") == outcome.outbox_id
+    assert await world.stores.revocations.position("iss", "", key="") == outcome.outbox_id
     assert await world.state(world.facts()) == "issuer"
 
 

@@ -19,7 +19,7 @@ OVER = NOW + DAY + KEEP.keep_dead + 1
 
 
 async def purge(world: World, at: int) -> dict[str, int]:
-    return await PurgeJob(world.stores.maintenance, KEEP, lambda: at).run_once()
+    return await PurgeJob(world.stores.maintenance, world.stores.log, KEEP, lambda: at).run_once()
 
 
 async def rows(world: World, table: str) -> int:
@@ -45,7 +45,12 @@ async def test_what_is_over_goes_and_the_outbox_stays(world: World) -> None:
     if world.database.dialect == "postgresql":  # as if the week had been over long ago
         await move_to_default(world)
     done = await purge(world, OVER)
-    assert done == {"sessions": 2, "families": 1, "revoked_tokens": 1, "audit": 0, "throttle": 1}
+    assert {table: rows for table, rows in done.items() if rows} == {
+        "sessions": 2,
+        "families": 1,
+        "revoked_tokens": 1,
+        "throttle": 1,
+    }
     assert [await rows(world, table) for table in TABLES] == [0] * 4
     assert len(await world.outbox()) >= entries
 

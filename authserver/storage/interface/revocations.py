@@ -45,8 +45,9 @@ class RevocationStore(Protocol):
         subject, client and issuer; also a user or client that is disabled or gone. Unknown denies."""
         ...
 
-    async def position(self, kind: EntryKind, value: str) -> int | None:
-        """The id of the last outbox entry about this value: where in the log it was taken back."""
+    async def position(self, kind: EntryKind, value: str, *, key: str) -> int | None:
+        """The id of the last outbox entry about this value, also when it is in the log by now, where `key` stands
+        for it."""
         ...
 
     async def outbox(self, *, after: int, limit: int) -> Sequence[OutboxEntry]:

@@ -32,6 +32,7 @@ from authserver.storage.sql.tables import (
     clients,
     families,
     issuer,
+    rev_log,
     revocation_outbox,
     revoked_tokens,
     sessions,
@@ -102,14 +103,16 @@ class SqlRevocations:
         )
         return verdict(facts, found[0])
 
-    async def position(self, kind: EntryKind, value: str) -> int | None:
-        wanted = select(func.max(revocation_outbox.c.id)).where(
+    async def position(self, kind: EntryKind, value: str, *, key: str) -> int | None:
+        waiting = select(func.max(revocation_outbox.c.id)).where(
             revocation_outbox.c.kind == kind, revocation_outbox.c.value == value
         )
+        logged = select(func.max(rev_log.c.outbox_id)).where(rev_log.c.key == key)
 
         async def work(connection: AsyncConnection) -> int | None:
-            found: int | None = (await connection.execute(wanted)).scalar_one()
-            return found
+            # One statement: an entry is in exactly one of the two places.
+            found = (await connection.execute(select(waiting.scalar_subquery(), logged.scalar_subquery()))).one()
+            return max((each for each in found if each is not None), default=None)
 
         return await self._db.read(work)
 

@@ -58,7 +58,7 @@ class Scene:
     @property
     def revoker(self) -> Revoker:
         bus = ListeningBus(heard=self.heard)
-        return Revoker(self.stores.revocations, bus, AuditLog(now), now, self.withdraw, self.changed)
+        return Revoker(self.stores.revocations, bus, AuditLog(now), now, self.withdraw, "https://auth.example", self.changed)
 
     async def events(self) -> list[tuple[str, str, object]]:
         page = await self.stores.audit.list(PageRequest(), AuditFilter(types=tuple(map(str, EVENT_OF.values()))))
@@ -155,5 +155,5 @@ async def test_a_key_that_signs_is_never_said_to_be_revoked(scene: Scene, announ
 async def test_each_value_is_found_again_in_the_log(scene: Scene) -> None:
     target = RevocationTarget(kind="jti", value="j-1", expires_at=NOW + MINUTE)
     outcome = await scene.revoker.revoke(target, reason="", caller=ADMIN)
-    assert await scene.stores.revocations.position("jti", "j-1") == outcome.outbox_id
-    assert await scene.stores.revocations.position("jti", "j-2") is None
+    assert await scene.stores.revocations.position("jti", "j-1", key="") == outcome.outbox_id
+    assert await scene.stores.revocations.position("jti", "j-2", key="") is None
