@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, insert, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.log import LogRecord, Snapshot
@@ -96,17 +96,17 @@ class SnapshotVerbs:
             return False
 
     async def newest_snapshot(self) -> Snapshot | None:
-        newest = select(func.max(rev_snapshots.c.seq)).where(rev_snapshots.c.log == rev_head.c.log).scalar_subquery()
-        return await self._snapshot(and_(rev_snapshots.c.log == rev_head.c.log, rev_snapshots.c.seq == newest))
+        return await self._newest(rev_snapshots.c.log == rev_head.c.log)
 
     async def snapshot(self, log: str, seq: int) -> Snapshot | None:
-        return await self._snapshot(
-            and_(rev_snapshots.c.log == rev_head.c.log, rev_snapshots.c.log == log, rev_snapshots.c.seq == seq)
-        )
+        same_log = and_(rev_snapshots.c.log == rev_head.c.log, rev_snapshots.c.log == log)
+        return await self._newest(and_(same_log, rev_snapshots.c.seq == seq))
 
-    async def _snapshot(self, where: ColumnElement[bool]) -> Snapshot | None:
+    async def _newest(self, where: ColumnElement[bool]) -> Snapshot | None:
+        wanted = select(*FIELDS).where(where, rev_head.c.id == 1).order_by(rev_snapshots.c.seq.desc()).limit(1)
+
         async def work(connection: AsyncConnection) -> Snapshot | None:
-            row = (await connection.execute(select(*FIELDS).where(where, rev_head.c.id == 1))).one_or_none()
+            row = (await connection.execute(wanted)).one_or_none()
             return None if row is None else _read(row)
 
         return await self._db.read(work)
