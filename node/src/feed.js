@@ -3,10 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Revocations, keyOf, parseRecord, sha256 } from './log.js';
 import { signedClaims, unverifiedHeader } from './token.js';
 
-const TILE = 256;
-const FAR = 16 * TILE; // who is further behind takes a snapshot instead of so many tiles
-const PENDING = 100_000;
-const [SILENCE, PURGE] = [4000, 60_000];
+const [TILE, FAR] = [256, 4096]; // who is further behind takes a snapshot instead of so many tiles
+const [SILENCE, PURGE, PENDING] = [4000, 60_000, 100_000];
 
 const encoded = (hash) => hash.toString('base64url');
 const linesOf = (body) => body.toString().split('\n').filter(Boolean);
@@ -103,11 +101,11 @@ export class Feed {
   #apply(state, records, point) {
     const hash = state.chain(records);
     must(state.seq + records.length === point.seq && encoded(hash) === point.h, 'the chain misses the checkpoint');
-    records.forEach((record) => state.add(record.key, record));
+    records.forEach((record) => state.add(record));
     Object.assign(state, { seq: point.seq, hash });
     const old = this.revocations;
     if (old && old.log !== state.log) {
-      old.forEach((held, key) => key.startsWith('kid:') && state.add(key, held)); // what a new log does not take back
+      old.forEach((held, key) => key.startsWith('kid:') && state.add({ key, ...held })); // no log takes these back
       this.#left.add(old.log);
     }
     this.revocations = state;
@@ -150,8 +148,7 @@ export class Feed {
     must(its === log && seq === snap.seq && h === snap.h && entries === lines.length, 'a snapshot of something else');
     const state = new Revocations(log, seq, Buffer.from(h, 'base64url'));
     for (const [index, line] of lines.entries()) {
-      const record = parseRecord(line);
-      state.add(record.key, record);
+      state.add(parseRecord(line));
       if (index % 10_000 === 9999) await sleep(0); // requests want to be answered meanwhile
     }
     return state;

@@ -37,7 +37,7 @@ export class Revocations extends Map {
   }
 
   /** Of two records about the same thing the greater version and the greater end hold. */
-  add(key, { version, expires }) {
+  add({ key, version, expires }) {
     const held = this.get(key) ?? { version: 0, expires: 0 };
     this.set(key, { version: Math.max(held.version, version), expires: Math.max(held.expires, expires) });
   }

@@ -22,9 +22,9 @@ test('a record is spelt in one way', () => {
 
 test('what is over is forgotten, and nothing else', () => {
   const state = new Revocations('5c0b7e0f2f6a4d11');
-  state.add('sid:a', { version: 0, expires: 10 });
-  state.add('sid:b', { version: 0, expires: 11 });
-  state.add('sid:a', { version: 0, expires: 12 });
+  state.add({ key: 'sid:a', version: 0, expires: 10 });
+  state.add({ key: 'sid:b', version: 0, expires: 11 });
+  state.add({ key: 'sid:a', version: 0, expires: 12 });
   state.forget(12);
   assert.deepEqual([...state.keys()], ['sid:a']);
 });
