@@ -10,28 +10,26 @@ from authserver.verifier import errors
 from authserver.verifier.errors import Refusal
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Refusal)]
+TOKEN_CODES = (
+    "malformed_token",
+    "header_not_acceptable",
+    "unknown_key",
+    "bad_signature",
+    "wrong_issuer",
+    "wrong_audience",
+    "expired",
+    "not_yet_valid",
+    "claim_missing",
+    "proof_required",
+    "inactive",
+    "invalid_token",
+    "revoked",
+)
 CODES = {
     "missing_token": (401, None),
     "malformed_request": (400, "invalid_request"),
     "insufficient_scope": (403, "insufficient_scope"),
-    **dict.fromkeys(
-        [
-            "malformed_token",
-            "header_not_acceptable",
-            "unknown_key",
-            "bad_signature",
-            "wrong_issuer",
-            "wrong_audience",
-            "expired",
-            "not_yet_valid",
-            "claim_missing",
-            "proof_required",
-            "inactive",
-            "invalid_token",
-            "revoked",
-        ],
-        (401, "invalid_token"),
-    ),
+    **dict.fromkeys(TOKEN_CODES, (401, "invalid_token")),
     **dict.fromkeys(("stale", "not_ready", "keys_unavailable", "overloaded", "undecided"), (503, None)),
 }
 
