@@ -7,5 +7,6 @@ from authserver.verifier.follower import FeedFollower
 
 
 def follower_of(verifier: Verifier) -> FeedFollower:
-    follower: FeedFollower = verifier._follower  # type: ignore[attr-defined]  # until there is one
-    return follower
+    found = verifier._parts.follower
+    assert isinstance(found, FeedFollower)
+    return found

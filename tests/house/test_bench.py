@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,3 +112,26 @@ def test_one_short_run_gives_every_figure_for_every_name() -> None:
     for result in results:
         figures = ("requests_per_second", "p50_ms", "p99_ms", "cpu_us_per_request", "peak_rss_mb", "limit_ratio")
         assert all(result[figure] > 0 for figure in figures), result
+
+
+SMALL = "--verifiers 4 --processes 2 --revocations 5 --streams 20 --burst 3000 --entries 10000".split()
+
+
+def test_revocation_and_validation_are_measured_in_small_too(tmp_path: Path) -> None:
+    results = a_short_run("revocation", "verify", *SMALL, "--plot", str(tmp_path))
+    assert [result["name"] for result in results] == [
+        "revocation",
+        "revocation_streams",
+        "revocation_burst",
+        "revocation_cold_start",
+        "verify",
+    ]
+    latency, streams, burst, cold, verify = results
+    assert 0 <= latency["p50_ms"] <= latency["p99_ms"] <= latency["worst_ms"]
+    assert streams["streams"] == 20
+    assert burst["rows_per_second"] > 0
+    assert burst["longest_checkpoint_gap_ms"] > 0
+    assert cold["entries"] >= 3_000
+    assert [entry["entries"] >= least for entry, least in zip(verify["by_entries"], (1_000, 10_000), strict=True)]
+    assert 0 < verify["lookups_us"] < verify["seen_us"] < verify["unseen_us"]
+    assert len(list(tmp_path.iterdir())) == 2
