@@ -14,7 +14,7 @@ from authserver.model.time import Duration, Instant
 from authserver.storage.interface import Compose, NewLog
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.hot import HotStatement
-from authserver.storage.sql.log_extend import extend, read_records, vacuum_outbox
+from authserver.storage.sql.log_extend import extend, present_log, read_records, vacuum_outbox
 from authserver.storage.sql.log_purge import purge
 from authserver.storage.sql.log_renew import renew
 from authserver.storage.sql.log_snapshots import SnapshotVerbs
@@ -91,7 +91,7 @@ class SqlLog(SnapshotVerbs):
         return await self._db.read(work)
 
     async def hash_at(self, log: str, seq: int) -> bytes | None:
-        wanted = select(rev_log.c.hash).where(rev_log.c.seq == seq, rev_head.c.log == log)
+        wanted = select(rev_log.c.hash).where(rev_log.c.seq == seq, present_log == log)
 
         async def work(connection: AsyncConnection) -> bytes | None:
             found = (await connection.execute(wanted)).scalar_one_or_none()

@@ -68,12 +68,12 @@ def _values(linked: LinkedRecord, time: Instant) -> dict[str, Any]:
     return {**linked.record._asdict(), "hash": linked.hash, "outbox_id": linked.outbox_id, "at": time}
 
 
+present_log = select(rev_head.c.log).where(rev_head.c.id == 1).scalar_subquery()
 RECORDS = select(rev_log.c.seq, rev_log.c.kind, rev_log.c.key, rev_log.c.version, rev_log.c.expires)
 
 
 async def read_records(connection: AsyncConnection, log: str, *, after: int, limit: int) -> list[LinkedRecord]:
-    same_log = select(rev_head.c.log).where(rev_head.c.id == 1).scalar_subquery() == log
-    wanted = RECORDS.add_columns(rev_log.c.hash, rev_log.c.outbox_id).where(rev_log.c.seq > after, same_log)
+    wanted = RECORDS.add_columns(rev_log.c.hash, rev_log.c.outbox_id).where(rev_log.c.seq > after, present_log == log)
     rows = await connection.execute(wanted.order_by(rev_log.c.seq).limit(limit))
     return [LinkedRecord(LogRecord(*row[:5]), bytes(row.hash), row.outbox_id) for row in rows]
 
