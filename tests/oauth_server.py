@@ -19,6 +19,7 @@ import httpx
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
+from authserver.clock import Clock
 from authserver.ids import uuid7
 from authserver.model.account import User
 from authserver.model.audit import SYSTEM, AuditEvent
@@ -34,9 +35,11 @@ from authserver.oauth.grants import ClientCredentialsGrant, RefreshTokenGrant, g
 from authserver.oauth.introspection import Introspector
 from authserver.oauth.metadata import authorization_server_metadata
 from authserver.oauth.revocation import TokenRevocation
+from authserver.revocation.records import Composer
 from authserver.revocation.revoker import Revoker
 from authserver.storage.interface import AuditFilter
 from authserver.storage.local import LocalBus
+from authserver.storage.sql import SqlLog
 from authserver.tokens.handles import RefreshHandles
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.keyring import KeyRing
@@ -115,6 +118,18 @@ class App:
 
 
 @dataclass
+class Sequencer:
+    """Publishes what it is asked about, as the follower of a whole server does by itself."""
+
+    log: SqlLog
+    clock: Clock
+
+    async def sequence_of(self, outbox_id: int, *, wait: float) -> int | None:
+        await self.log.extend(Composer(ISSUER), now=self.clock, limit=1000)
+        return await self.log.sequence_of(outbox_id)
+
+
+@dataclass
 class OAuthServer:
     stores: Any
     clock: SettableClock = field(default_factory=SettableClock)
@@ -142,10 +157,15 @@ class OAuthServer:
         issuer = TokenIssuer(ISSUER, self.ring, TOKEN_TTL, self.clock)
         introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock)
         revocation = TokenRevocation(self.tokens, families, handles, self.revoker)
+        sequencer = Sequencer(self.stores.log, self.clock)
         rules = [
             rule("/token", cors=True, post=TokenEndpoint(authenticator, grants, issuer).post),
             rule("/introspect", post=IntrospectEndpoint(authenticator, introspector).post),
-            rule("/revoke", cors=True, post=RevokeEndpoint(authenticator, revocation).post),
+            rule(
+                "/revoke",
+                cors=True,
+                post=RevokeEndpoint(authenticator, revocation, sequencer).post,
+            ),
             rule("/.well-known/jwks.json", cors=True, get=JwksEndpoint(self.ring).get),
         ]
         metadata = authorization_server_metadata(ISSUER, paths=[r.path for r in rules], grant_types=list(grants))

@@ -34,6 +34,8 @@ NOUNS: Final = {
     "sessions": "authserver.cli.sessions",
     "revoke": "authserver.cli.revoke",
     "token": "authserver.cli.token",
+    "log": "authserver.cli.log",
+    "resource-servers": "authserver.cli.resource_servers",
 }
 """Nouns: the module's `app` holds the verbs."""
 

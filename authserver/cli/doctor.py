@@ -13,6 +13,7 @@ import typer
 from authserver.cli.output import DONE, NO, JsonFlag, print_json, print_table
 
 if TYPE_CHECKING:
+    from authserver.services import Services
     from authserver.settings import Settings
 
 Verdict = Literal["ok", "warning", "wrong"]
@@ -26,7 +27,7 @@ class Finding:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Check everything a server needs. Settings, master key, database, schema, signing keys, Redis, clock;
+    """Check everything a server needs. Settings, master key, database, schema, signing keys, revocation log, Redis, clock;
     status 1 if something is wrong."""
     findings = asyncio.run(examine())
     if as_json:
@@ -116,9 +117,21 @@ async def _database(settings: Settings) -> list[Finding]:
             if active
             else Finding("signing keys", "warning", "none yet: the first start of the server makes one"),
             Finding("clock", "ok" if drift < 2000 else "warning", f"{drift} ms from the database's"),
+            await _log(services),
         ]
     finally:
         await services.close()
+
+
+async def _log(services: Services) -> Finding:
+    """A loss that is proved needs a person; one that only the database knows of cannot be seen from here."""
+    head = await services.log_store.head()
+    where = f"{head.log}, {head.seq} records"
+    if head.witness is not None:
+        return Finding("revocation log", "wrong", f"{where}: it lost commits, so run authserver log renew")
+    if head.pending:
+        return Finding("revocation log", "warning", f"{where}; more is waiting to be published: does a server run?")
+    return Finding("revocation log", "ok", where)
 
 
 async def _redis(settings: Settings) -> list[Finding]:

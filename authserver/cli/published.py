@@ -42,7 +42,6 @@ async def _published(services: Services, outbox_id: int) -> int | None:
     from authserver.revocation.records import Composer
 
     log, compose = services.log_store, Composer(services.issuer)
-    await log.raise_token_ttl(services.access_token_ttl)  # no server may have run yet, and records must last
     for _ in range(ATTEMPTS):
         sequence = await log.sequence_of(outbox_id)
         if sequence is not None:

@@ -64,7 +64,7 @@ class MetricsEndpoint:
 
 
 MAX_FOLLOWER_AGE = 5.0
-"""Seconds without a look at the configuration's version after which a server should get no traffic."""
+"""Seconds without a look at the configuration's version, or at the log, after which a server should get no traffic."""
 
 
 class Aged(Protocol):
@@ -73,7 +73,7 @@ class Aged(Protocol):
 
 
 def readiness(
-    maintenance: MaintenanceStore, keys: KeyRing, follower: Aged, log_fault: Callable[[], str | None]
+    maintenance: MaintenanceStore, keys: KeyRing, follower: Aged, feed: Aged, log_fault: Callable[[], str | None]
 ) -> dict[str, Check]:
     """The checks of /readyz, by name."""
 
@@ -95,7 +95,7 @@ def readiness(
         return None if follower.age < MAX_FOLLOWER_AGE else "not confirmed for some seconds"
 
     async def revocation_log() -> str | None:
-        return log_fault()
+        return log_fault() or (None if feed.age < MAX_FOLLOWER_AGE else "no checkpoint was signed for some seconds")
 
     return {
         "database": database,

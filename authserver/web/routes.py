@@ -147,6 +147,6 @@ def _admin_keys(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:
 def _operation(s: Services) -> Iterable[Rule]:
     return (
         rule("/healthz", get=HealthEndpoint().get),
-        rule("/readyz", get=ReadyEndpoint(readiness(s.maintenance, s.keys, s.client_cache, s.log_fault)).get),
+        rule("/readyz", get=ReadyEndpoint(readiness(s.maintenance, s.keys, s.client_cache, s.feed, s.log_fault)).get),
         rule("/metrics", get=MetricsEndpoint().get),
     )
