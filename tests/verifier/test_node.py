@@ -20,9 +20,13 @@ from typing import Any
 import httpx
 import pytest
 
-from authserver.cli.dev import API, Demo
-from tests.following import Line, line, soon
-from tests.processes import ROOT
+from authserver.cli.dev import API, Demo, prepare
+from authserver.settings import Settings
+from authserver.tokens.masterkey import create_master_key
+from tests.conftest import run_apart
+from tests.feed_proxy import FeedProxy
+from tests.following import Line, soon
+from tests.processes import ROOT, ServerProcess
 from tests.server_process import die_with_parent
 from tests.servers import free_port, package_directory
 from tests.site import claims_of
@@ -92,10 +96,26 @@ def test_the_refusals_are_those_of_the_python_verifier() -> None:
 
 @pytest.fixture(scope="module")
 def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    directory = tmp_path_factory.mktemp("served")
+    """One server at the issuer's URL; the line's proxy is not used."""
+    directory, port = tmp_path_factory.mktemp("served"), free_port()
     shutil.copy(sqlite_template, directory / "authserver.db")
-    with line(directory, f"sqlite+aiosqlite:///{directory}/authserver.db") as made:
+    create_master_key(directory / "keys" / "master.key")
+    settings: dict[str, Any] = {
+        "issuer": f"http://127.0.0.1:{port}",
+        "database_url": f"sqlite+aiosqlite:///{directory}/authserver.db",
+        "keys_dir": directory / "keys",
+        "password_threads": 1,
+    }
+    demo = run_apart(prepare(Settings(**settings), directory / "demo.json"))
+    server = ServerProcess(directory, **settings)
+    server.port, server.url = port, settings["issuer"]
+    made = Line(FeedProxy(), directory, settings, demo, [server])
+    try:
+        server.start()
         yield made
+    finally:
+        made.close()
+        server.clean_up()
 
 
 class Notes:
@@ -122,7 +142,7 @@ class Notes:
 def example(package: Path, served: Line, log: Path) -> Iterator[Notes]:
     """node/examples/express.mjs, ready."""
     port = free_port()
-    settings = {"ISSUER": served.proxy.url, "AUDIENCE": API, "PORT": str(port)}
+    settings = {"ISSUER": served.settings["issuer"], "AUDIENCE": API, "PORT": str(port)}
     credentials = {"CLIENT_ID": Demo.SERVICE, "CLIENT_SECRET": served.demo.service_secret}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -172,7 +192,6 @@ def test_without_a_token_or_with_a_bad_one_the_answer_says_so(served: Line, note
 
 LEVELS: dict[str, Callable[[str], dict[str, Any]]] = {
     "token": lambda token: {"token": token},
-    "session": lambda token: {"session_id": None},
     "family": lambda token: {"family_id": claims_of(token)["sid"]},
     "user": lambda token: {"user_id": claims_of(token)["sub"]},
     "client": lambda token: {"client_id": claims_of(token)["client_id"]},
@@ -180,7 +199,7 @@ LEVELS: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("level", [level for level in LEVELS if level != "session"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_what_is_revoked_is_refused_within_a_second_and_a_new_log_in_is_accepted(
     served: Line, notes: Notes, level: str
 ) -> None:
@@ -189,6 +208,14 @@ def test_what_is_revoked_is_refused_within_a_second_and_a_new_log_in_is_accepted
     acknowledged = served.revoke(**LEVELS[level](token))
     assert notes.refused_within(token, acknowledged) < AT_ONCE
     assert notes.status(served.log_in()["access_token"]) == 200
+
+
+def test_a_session_that_is_ended_is_seen_within_a_second(served: Line, notes: Notes) -> None:
+    token = served.log_in()["access_token"]
+    assert notes.status(token) == 200
+    sessions = httpx.get(f"{served.servers[0].url}/admin/sessions", headers=served.admin(), timeout=30).json()["items"]
+    acknowledged = served.revoke(session_id=sessions[0]["session_id"])
+    assert notes.refused_within(token, acknowledged) < AT_ONCE
 
 
 def test_a_log_out_is_seen_within_a_second(served: Line, notes: Notes) -> None:
