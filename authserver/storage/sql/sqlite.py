@@ -6,6 +6,7 @@ less than handing it to a thread and back. See docs/decisions/0002-hot-statement
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -66,7 +67,23 @@ def writer_engine(url: URL, *, durable: bool = True) -> AsyncEngine:
             connection.exec_driver_sql("ROLLBACK")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def undo(connection: Any, record: object, error: object) -> None:
+        """Before it is closed, which leaves the write lock to any statement that a cancelled task still refers to."""
+        rollback = asyncio.ensure_future(connection.driver_connection.rollback())
+        _rollbacks.add(rollback)
+        rollback.add_done_callback(_rolled_back)
+
     return engine
+
+
+_rollbacks: set[asyncio.Future[None]] = set()
+
+
+def _rolled_back(done: asyncio.Future[None]) -> None:
+    _rollbacks.discard(done)
+    if not done.cancelled():
+        done.exception()  # it was closed already, or there was nothing to undo
 
 
 def is_memory(url: URL) -> bool:
