@@ -79,9 +79,11 @@ class JwksCache:
     def holds(self, key: Key) -> bool:
         """True while this key is published and the copy is not too old: asked for each token, seen before or not."""
         now = self._monotonic()
+        if now > self._usable_until:
+            return False  # `get` fetches, and waits for it
         if now >= self._refresh_at:
             self._refresh_in_background(now)
-        return self._keys.get(key.kid) is key and now <= self._usable_until
+        return self._keys.get(key.kid) is key
 
     def drop(self, revocation_key: bytes) -> None:
         """Forget a key that the feed revokes, and do not take it back, whatever the JWKS says."""

@@ -239,6 +239,20 @@ def test_after_a_rest_of_more_than_ten_minutes_nothing_is_verified_with_the_old_
     assert refusal(service, 2) == "accepted"
 
 
+def test_after_a_rest_a_token_that_was_seen_before_waits_for_the_keys_too() -> None:
+    service = a_service()
+    token = a_token(exp=NOON + 3000)
+    assert service.refusal(token) == "accepted"
+
+    def slow(body: bytes) -> Any:
+        real_time.sleep(0.1)
+        return an_answer({"keys": [jwk()]})
+
+    service.network.answers[JWKS] = slow
+    later(service, 601)
+    assert service.refusal(token) == "accepted"
+
+
 def test_a_withdrawn_key_takes_the_tokens_along_that_were_seen_before() -> None:
     service = a_service()
     token = a_token(exp=NOON + 3000)
