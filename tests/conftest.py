@@ -68,6 +68,11 @@ def stores_of(database: Database) -> Stores:
     )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Hypothesis decides for itself how to search; how long is ours to say."""
+    parser.addoption("--histories", type=int, default=14, help="random histories in tests/attacks/test_verdicts.py")
+
+
 def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end on a loop of its own, whether or not one is running here."""
     with ThreadPoolExecutor(1) as thread:

@@ -9,24 +9,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import pytest
 
 from authserver.cli.dev import API, Demo, prepare
 from authserver.settings import Settings
 from authserver.tokens.masterkey import create_master_key
 from authserver.verifier.errors import Refusal
+from authserver.verifier.httptransport import HttpTransport
 from authserver.verifier.policy import OnStale
 from authserver.verifier.verifier import Verifier
 from tests.conftest import run_apart
 from tests.feed_proxy import FeedProxy
 from tests.processes import ServerProcess
+from tests.servers import free_port
+from tests.site import claims_of
 
-STALENESS = 1.5
+STALENESS = 2.0
 """Seconds: `max_staleness` of the verifiers here. Checkpoints come once a second, so that it is hardly ever reached."""
 SLACK = 2.0
 """Seconds that the promise adds to it."""
@@ -80,7 +85,7 @@ class Watch:
             asked = time.monotonic()
             said = verdict(self._verifiers[name], self._tokens[token])
             self._said[name, token].append(Said(asked, time.monotonic(), said))
-            self._over.wait(0.02)
+            self._over.wait(0.04)
 
     def said(self, name: str, token: str, *, since: float = 0.0) -> list[str]:
         """Verdicts of questions asked since then."""
@@ -119,9 +124,30 @@ def soon(condition: Callable[[], bool], what: str = "it", seconds: float = PATIE
         time.sleep(0.02)
 
 
+class Through(HttpTransport):
+    """The transport of every verifier, by way of a proxy: what is meant for the issuer goes there."""
+
+    def __init__(self, issuer: str, proxy: FeedProxy) -> None:
+        super().__init__()
+        self._issuer, self._proxy = issuer, proxy
+
+    def get(self, url: str, **options: Any) -> Any:
+        return super().get(self._moved(url), **options)
+
+    def post(self, url: str, body: bytes, **options: Any) -> Any:
+        return super().post(self._moved(url), body, **options)
+
+    def open(self, url: str, **options: Any) -> Any:
+        return super().open(self._moved(url), **options)
+
+    def _moved(self, url: str) -> str:
+        assert url.startswith(self._issuer), url
+        return self._proxy.url + url.removeprefix(self._issuer)
+
+
 @dataclass
 class Line:
-    """Servers, the proxy at the issuer's URL before them, and those who use them."""
+    """Servers, a proxy before them, and those who use them."""
 
     proxy: FeedProxy
     directory: Path
@@ -129,6 +155,10 @@ class Line:
     demo: Demo
     servers: list[ServerProcess] = field(default_factory=list)
     _made: list[Verifier] = field(default_factory=list)
+
+    @property
+    def issuer(self) -> str:
+        return str(self.settings["issuer"])
 
     @property
     def service(self) -> tuple[str, str]:
@@ -183,7 +213,9 @@ class Line:
     def verifier(self, *, on_stale: OnStale = "introspect", ready: bool = True, **options: Any) -> Verifier:
         """Closed with the line. Behind the proxy, and ready."""
         settled = {"max_staleness": STALENESS, "client_id": Demo.SERVICE, "client_secret": self.demo.service_secret}
-        made = Verifier(self.proxy.url, audience=API, on_stale=on_stale, **{**settled, "report": False, **options})
+        through = Through(self.issuer, self.proxy)
+        defaults = {**settled, "report": False, "transport": through}
+        made = Verifier(self.issuer, audience=API, on_stale=on_stale, **{**defaults, **options})
         self._made.append(made)
         made.start()
         if ready:
@@ -195,21 +227,28 @@ class Line:
         found = {policy: self.verifier(on_stale=policy) for policy in ("introspect", "deny")}
         return found | {mode: self.verifier(on_stale="deny", feed=mode) for mode in modes}
 
-    def close_verifiers(self) -> None:
-        while self._made:
-            self._made.pop().close()
+    # -- the end ----------------------------------------------------------------------------------
+
+    def beside(self) -> Line:
+        """Another proxy before the same servers; to be closed."""
+        proxy = FeedProxy()
+        proxy.upstreams = self.proxy.upstreams
+        return Line(proxy, self.directory, self.settings, self.demo, self.servers)
 
     def close(self) -> None:
-        self.close_verifiers()
+        """What is this line's own; the servers go on."""
+        for each in self._made:
+            each.close()
         self.proxy.close()
+
+    def stop(self) -> None:
+        self.close()
         for server in self.servers:
             server.clean_up()
 
 
 def checkpoint_of(tail: str) -> dict[str, Any]:
     """The claims of the checkpoint in a tail, unverified."""
-    from tests.site import claims_of
-
     return claims_of(tail.partition("\n")[0])
 
 
@@ -221,7 +260,7 @@ def line(directory: Path, database_url: str, *, servers: int = 1, **settings: An
     if not keys.exists():
         create_master_key(keys / "master.key")
     chosen = {
-        "issuer": proxy.url,
+        "issuer": f"http://127.0.0.1:{free_port()}",
         "database_url": database_url,
         "keys_dir": keys,
         "password_threads": 1,
@@ -233,7 +272,7 @@ def line(directory: Path, database_url: str, *, servers: int = 1, **settings: An
             made.add_server()
         yield made
     finally:
-        made.close()
+        made.stop()
 
 
 @dataclass
@@ -250,11 +289,15 @@ class Survived:
 
 @contextmanager
 def under(
-    served: Line, fault: AbstractContextManager[object], verifiers: dict[str, Verifier] | None = None
+    served: Line,
+    fault: AbstractContextManager[object],
+    verifiers: dict[str, Verifier] | None = None,
+    *,
+    then: Callable[[], object] = lambda: None,
 ) -> Iterator[Survived]:
     """Revokes a token under the fault, watches until the bound is over, checks the promise; then the recovery.
 
-    The body runs under the fault, after the bound.
+    The body runs under the fault, after the bound. `then` is done at once after the acknowledgement; the body mends it.
     """
     verifiers = verifiers or served.verifiers()
     good, bad = served.token(), served.token()
@@ -265,6 +308,7 @@ def under(
         with fault:
             seen = Survived(verifiers, good, bad, watch, time.monotonic())
             seen.acknowledged = served.revoke(token=bad)
+            then()
             until_after(seen.acknowledged + BOUND, watch, verifiers)
             yield seen
         watch.assert_cut_off_in_time("bad", seen.acknowledged)
@@ -286,3 +330,29 @@ def assert_well_again(watch: Watch, verifiers: Mapping[str, Verifier]) -> None:
     for name in verifiers:
         soon(lambda name=name: known_refused(watch.last(name, "bad")), f"{name} knows")  # type: ignore[misc]
         soon(lambda name=name: watch.last(name, "good") == ACCEPTED, f"{name} accepts")  # type: ignore[misc]
+
+
+# -- many faults at once --------------------------------------------------------------------------
+
+Scenario = Callable[[Line], None]
+
+
+@contextmanager
+def together(served: Line, request: pytest.FixtureRequest) -> Iterator[Mapping[Scenario, Future[None]]]:
+    """Runs the scenarios of this module that were asked for, at the same time: most of each is waiting.
+
+    Each has a proxy and verifiers of its own before the same servers.
+    """
+    items = [item for item in request.session.items if item.path == request.path]
+    scenarios = [item.callspec.params["scenario"] for item in items if hasattr(item, "callspec")]
+
+    def run(scenario: Scenario) -> None:
+        with closing(served.beside()) as own:
+            scenario(own)
+
+    with ThreadPoolExecutor(len(scenarios)) as pool:
+        yield {scenario: pool.submit(run, scenario) for scenario in scenarios}
+
+
+def named(scenario: Scenario) -> str:
+    return scenario.__name__

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from authserver.background import anchor_clock
 from authserver.cli.bounded_http import BoundedHttp
-from authserver.model.time import Duration
+from authserver.model.time import Duration, Instant
 from tests.site import Site, open_site
 
 T = TypeVar("T")
@@ -52,7 +53,8 @@ class LoopbackSite:
 
     async def _serve(self, started: threading.Event) -> None:
         async with self._open() as self.site, _listening(self.site, self._socket):
-            self._set_clock(self.ahead)
+            self._shift_the_databases_clock()
+            await self._keep_time()
             started.set()
             await self._leave.wait()
 
@@ -74,18 +76,26 @@ class LoopbackSite:
 
     # -- its clock --------------------------------------------------------------------------------
 
+    def now(self) -> Instant:
+        """The server's time."""
+        return self.site.services.now()
+
     def step_clock(self, duration: Duration) -> None:
-        """As an administrator, or a broken time server, does."""
+        """As an administrator, or a broken time server, does: the database's clock, which the server keeps to."""
         self.ahead += duration
-        self.do(self._step(duration))
+        self.do(self._keep_time())
 
-    async def _step(self, duration: Duration) -> None:
-        self._set_clock(duration)
+    async def _keep_time(self) -> None:
+        await anchor_clock(self.site.services)
 
-    def _set_clock(self, duration: Duration) -> None:
-        for instance in self.site.instances:
-            now = instance.services.now
-            now.anchor(now() + duration)
+    def _shift_the_databases_clock(self) -> None:
+        maintenance = self.site.services.maintenance
+        true_time = maintenance.now
+
+        async def shifted() -> Instant:
+            return await true_time() + self.ahead
+
+        maintenance.now = shifted  # type: ignore[method-assign]  # SQLite has the machine's
 
 
 @asynccontextmanager

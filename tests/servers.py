@@ -221,6 +221,13 @@ class ValkeyServer(Server):
     def kill(self) -> None:
         self.process.stop(signal.SIGKILL)
 
+    def flush(self) -> None:
+        """Forget everything, now."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            if not connection.recv(16).startswith(b"+OK"):
+                raise RuntimeError("FLUSHALL was refused")
+
     def _ready(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 
 from tests.feed_proxy import Answer, Forward, Request
+from tests.following import Line
 
 
 def is_record(frame: bytes) -> bool:
@@ -44,18 +44,11 @@ class OldCheckpoints:
         return () if is_record(frame) else (self._old,)
 
 
-class Cache:
-    """Keeps the first answer for each kind of request, and gives it for ever."""
+class FrozenCache:
+    """Has one tail, and gives it to everybody for ever; it knows nothing of streams."""
 
-    def __init__(self) -> None:
-        self._kept: dict[str, Answer] = {}
-        self._lock = threading.Lock()
+    def __init__(self, served: Line) -> None:
+        self._tail = served.proxy.forward(Request("GET", "/revocations/tail", {}, b""))
 
-    def frozen(self, request: Request, forward: Forward) -> Answer:
-        with self._lock:
-            kind = request.path.partition("?")[0]
-            if kind.endswith("/stream"):
-                return Answer(503, (("retry-after", "1"),), b"")
-            if kind not in self._kept:
-                self._kept[kind] = forward()
-            return self._kept[kind]
+    def __call__(self, request: Request, forward: Forward) -> Answer:
+        return Answer(503, (("retry-after", "1"),), b"") if "/stream" in request.path else self._tail
