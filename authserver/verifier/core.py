@@ -167,7 +167,7 @@ class Core:
     def _must_ask(self, age: float, ready: bool, on_stale: OnStale) -> bool:
         if on_stale == "introspect" and self.can_ask:
             return True
-        if isinstance(on_stale, AcceptUntil) and age <= on_stale.seconds and ready:
+        if isinstance(on_stale, AcceptUntil) and age <= on_stale.seconds:
             self.counters.decided("accepted")
             return False
         self.counters.decided("denied")

@@ -80,6 +80,7 @@ def usable(*keys: dict[str, Any], algorithms: tuple[str, ...] = ("RS256",)) -> s
         {"kty": "EC"},
         {"kty": None},
         {"d": "AQAB"},
+        {"p": "AQAB"},
         {"kid": 1},
         {"kid": None},
         {"kid": ""},

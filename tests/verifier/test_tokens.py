@@ -163,6 +163,14 @@ def test_other_forms_of_jose(service: Service) -> None:
         assert service.refusal(token) == "malformed_token"
 
 
+def test_of_an_endless_token_nothing_is_read(service: Service) -> None:
+    class Endless(str):
+        def encode(self, *args: Any) -> bytes:
+            raise AssertionError("it was read")
+
+    assert service.refusal(Endless("x" * 8193)) == "malformed_token"
+
+
 def test_a_token_has_one_spelling(service: Service) -> None:
     """The last character of a segment may have bits that are not used: they must be zero."""
     head, payload, signature = a_token().split(".")
@@ -224,6 +232,10 @@ def test_a_bound_token_is_no_bearer_token(service: Service) -> None:
 def test_a_token_from_the_future(service: Service, name: str) -> None:
     assert service.refusal(a_token(**{name: NOON + 5})) == "accepted"
     assert service.refusal(a_token(**{name: NOON + 6})) == "not_yet_valid"
+
+
+def test_an_issue_in_the_future_is_not_made_good_by_an_earlier_start(service: Service) -> None:
+    assert service.refusal(a_token(iat=NOON + 6, nbf=NOON)) == "not_yet_valid"
 
 
 def test_the_leeway_is_at_most_a_minute() -> None:
