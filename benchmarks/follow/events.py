@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from time import monotonic
 from typing import Any, cast
 
@@ -45,6 +46,8 @@ class Stream(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
+        if self.status != HTTPStatus.OK and self.transport is not None:
+            self.transport.abort()
 
     def on_body(self, body: bytes) -> None:
         data = self._rest + body if self._rest else body
