@@ -8,12 +8,13 @@ import os
 import secrets
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from authserver.cli.demo import API, Demo
 from authserver.model.audit import Caller
 
 if TYPE_CHECKING:
@@ -24,25 +25,8 @@ if TYPE_CHECKING:
     from authserver.settings import Settings
 
 DEFAULT_DATA_DIR = Path("var")
-API = "http://127.0.0.1:9000"
-"""The demo's resource server: tokens of the demo app are meant for it."""
 EXPORTED = ("issuer", "database_url", "keys_dir")
 DEVELOPER = Caller(actor="cli", address="authserver dev")
-
-
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """Who and what the demo consists of; the same at each start."""
-
-    username: str = "demo"
-    password: str = field(default="", repr=False)
-    service_secret: str = field(default="", repr=False)
-    admin_secret: str = field(default="", repr=False)
-
-    APP = "demo-app"
-    SERVICE = "demo-service"
-    ADMIN = "demo-admin"
-    REDIRECT_URI = API + "/callback"
 
 
 def dev(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from authserver.cli.dev import Demo
+from authserver.cli.demo import Demo
 
 
 def walkthrough(issuer: str, demo: Demo, api: str | None = None) -> str:
@@ -15,7 +13,7 @@ def walkthrough(issuer: str, demo: Demo, api: str | None = None) -> str:
     pick = 'printf %s "$TOKENS" | sed \'s/.*"{0}": *"\\([^"]*\\)".*/\\1/\''
     access, refresh = pick.format("access_token"), pick.format("refresh_token")
     service = f"{demo.SERVICE}:{demo.service_secret}"
-    call_api = f'curl -s {api} -H "Authorization: Bearer $ACCESS"; echo'
+    call_api = f'curl -s {api}/ -H "Authorization: Bearer $ACCESS"; echo'
     called = f"\n# call the example API, which verifies the token by itself\n{call_api}\n" if api else ""
     refused = f"\n# and by the example API, which was told and asks nobody\n{call_api}\n" if api else ""
     return f"""

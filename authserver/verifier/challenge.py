@@ -80,7 +80,7 @@ class Guard:
     def answer(self, refusal: Refusal, scope: str | Iterable[str] | None = None) -> Answer:
         """Status, headers and JSON body; `scope` is what the route needs, said where a token with it would help."""
         error = refusal.error or _ERRORS_WITHOUT_CODE.get(refusal.status, "refused")
-        body = json.dumps({"error": error, "error_description": refusal.description}).encode()
+        body = json.dumps({"error": error, "error_description": refusal.description}, separators=(",", ":")).encode()
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,8 @@ from tests.processes import ROOT, authserver, environment
 from tests.server_process import until
 from tests.servers import free_port
 
+GUIDE = (ROOT / "docs/guide/log-out-with-tokens.md").read_text()
+STEPS = re.findall(r"```sh\n(.*?)```\n```\n(.*?)```", GUIDE, re.DOTALL)
 SECONDS = 3.0
 """Far more than a revocation takes to arrive: docs/benchmark.md says how long that is."""
 
@@ -102,20 +105,44 @@ def test_a_token_without_the_scope_is_refused(demo: Both) -> None:
 
 
 def test_the_lines_it_prints_do_what_they_say(demo: Both, tmp_path: Path) -> None:
+    lines = "# log in" + demo.output.read_text().partition("# log in")[2].partition("# for the command line")[0]
+    assert lines.count(demo.api) == 2
+    answered = [json.loads(line) for line in typed(lines, tmp_path).splitlines() if line.startswith("{")]
+    assert [answer for answer in answered if "hello" in answer] == [answered[4]]
+    assert answered[-1] == {"error": "invalid_token", "error_description": "The token was revoked."}
+
+
+def typed(lines: str, directory: Path, **variables: str) -> str:
+    """What a shell says to them."""
     if shutil.which("curl") is None:
-        stand_in = tmp_path / "bin" / "curl"
+        stand_in = directory / "bin" / "curl"
         stand_in.parent.mkdir()
         stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/tests/cli/curl_stand_in.py" "$@"\n')
         stand_in.chmod(0o755)
-    lines = "# log in" + demo.output.read_text().partition("# log in")[2].partition("# for the command line")[0]
-    assert lines.count(demo.api) == 2
     done = subprocess.run(
         ["sh", "-eu", "-c", lines], capture_output=True, text=True, check=True, timeout=60,
-        env={"PATH": f"{tmp_path}/bin:{environment({})['PATH']}"},
+        env={"PATH": f"{directory}/bin:{environment({})['PATH']}", **variables},
     )  # fmt: skip
-    answered = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert [answer for answer in answered if "hello" in answer] == [answered[4]]
-    assert answered[-1] == {"error": "invalid_token", "error_description": "The token was revoked."}
+    return done.stdout
+
+
+@pytest.mark.parametrize(("lines", "printed"), STEPS)
+def test_the_commands_of_the_guide_do_what_it_says(demo: Both, tmp_path: Path, lines: str, printed: str) -> None:
+    tokens, client = demo.log_in(), json.loads((demo.directory / "var/demo.json").read_text())["admin_client"]
+    credentials = (client["client_id"], client["client_secret"])
+    form = {"grant_type": "client_credentials"}
+    said = typed(
+        lines, tmp_path, AUTH=demo.auth, API=demo.api, ACCESS=tokens["access_token"], REFRESH=tokens["refresh_token"],
+        ADMIN=httpx.post(f"{demo.auth}/token", data=form, auth=credentials).json()["access_token"],
+        USER_ID=httpx.get(
+            f"{demo.auth}/session", headers={"Authorization": f"Bearer {tokens['access_token']}"}
+        ).json()["user"]["user_id"],
+    )  # fmt: skip
+    assert re.sub(r":\d+", ":N", said.strip()) == re.sub(r":\d+", ":N", printed.strip())
+
+
+def test_the_guide_has_commands_for_both_ways() -> None:
+    assert len(STEPS) == 2
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

@@ -30,14 +30,17 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     _script(tmp_path / "bin/python3", f'exec "{sys.executable}" "$@"')
     if shutil.which("curl") is None:
         _script(tmp_path / "bin/curl", f'exec "{sys.executable}" "{ROOT}/tests/cli/curl_stand_in.py" "$@"')
-    port = free_port()
+    port, api = free_port(), free_port()
     (tmp_path / "port").write_text(str(port))
+    (tmp_path / "api").write_text(str(api))
+    ports = ["--port", str(port), "--with-resource-server", "--resource-server-port", str(api)]
     server = subprocess.Popen(
-        [sys.executable, "-m", "authserver", "dev", "--port", str(port)],
+        [sys.executable, "-m", "authserver", "dev", *ports],
         cwd=tmp_path, env=_environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for(port, server)
+        for each in (port, api):
+            _wait_for(each, server)
         yield tmp_path
     finally:
         server.terminate()
@@ -52,6 +55,11 @@ def test_every_command_of_the_readme_works_as_printed(checkout: Path) -> None:
             assert word in answer, f"{commands}\npromises {word}\nand answered\n{answer}"
 
 
+def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
+    (printed,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert (ROOT / "authserver/cli/example_resource_server.py").read_text().endswith(printed)
+
+
 def _promises(printed: str) -> list[str]:
     """What holds for each run: names and words of JSON, and lines without ids, times and tokens in them."""
     named = re.findall(r'"[a-z_]+":(?:"[a-z_ ]+"|true|false)?', printed)
@@ -63,8 +71,10 @@ def _promises(printed: str) -> list[str]:
 def _run(checkout: Path, steps: list[str]) -> list[str]:
     """Their answers. One shell, so that a later step finds the variables of an earlier one."""
     mark = "@@ next step @@"
-    port = (checkout / "port").read_text()
+    port, api = ((checkout / name).read_text() for name in ("port", "api"))
     script = f"\necho; echo '{mark}'\n".join(steps).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    # Where the API is called; tokens are meant for it by its usual name, whatever port it has.
+    script = script.replace("API=http://127.0.0.1:9000", f"API=http://127.0.0.1:{api}")
     ran = subprocess.run(
         ["sh", "-c", script], cwd=checkout, env=_environment(checkout), check=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100,

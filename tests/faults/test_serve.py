@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from authserver.cli.dev import Demo, prepare
+from authserver.cli.demo import Demo
+from authserver.cli.dev import prepare
 from authserver.settings import Settings
 from authserver.tokens.masterkey import create_master_key
 from tests.conftest import run_apart

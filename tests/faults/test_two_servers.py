@@ -13,7 +13,8 @@ import httpx
 import jwt
 import pytest
 
-from authserver.cli.dev import API, Demo, prepare
+from authserver.cli.demo import API, Demo
+from authserver.cli.dev import prepare
 from authserver.settings import Settings
 from authserver.tokens.masterkey import create_master_key
 from tests.conftest import run_apart
