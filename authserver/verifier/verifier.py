@@ -32,6 +32,8 @@ _MAX_WAITING = 64
 class Verifier:
     """Verifies the access tokens of one issuer for one resource server. Make one and share it among all threads."""
 
+    _closed = False
+
     def __init__(
         self,
         issuer: str,
@@ -88,10 +90,8 @@ class Verifier:
             clock=clock,
             monotonic=monotonic,
         )
-        self._parts = assemble(options)
-        self._core, self._counters = self._parts.core, self._parts.counters
-        self._introspector = self._parts.introspector
-        self._closed = False
+        self._parts = parts = assemble(options)
+        self._core, self._counters, self._introspector = parts.core, parts.counters, parts.introspector
         self._prepare()
         _verifiers.add(self)
 
