@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from django.test import RequestFactory
 from authserver.verifier import Refusal, Revoked, Verifier, accept_until
 from authserver.verifier.testing import FakeIssuer
 from authserver.verifier.wsgi import TOKEN, BearerAuth, current_token, require
+from tests.processes import environment
 
 METADATA = "https://api.test/.well-known/oauth-protected-resource"
 
@@ -231,3 +233,55 @@ def test_a_view_of_django_may_need_a_scope(shared: FakeIssuer, verifier: Verifie
 def test_a_misspelt_mode_is_refused(verifier: Verifier) -> None:
     with pytest.raises(ValueError, match="protect"):
         BearerAuth(plain, verifier, protect="everything")  # type: ignore[arg-type]  # that is the point
+
+
+# -- servers that fork -------------------------------------------------------------------------------------
+
+WORKER = """
+import os, sys, time
+from authserver.verifier import Verifier
+from authserver.verifier.wsgi import BearerAuth
+
+issuer, token, started = sys.argv[1], sys.argv[2], sys.argv[3] == "started"
+
+def status():
+    told = []
+    app({"PATH_INFO": "/", "HTTP_AUTHORIZATION": "Bearer " + token}, lambda status, headers, *_: told.append(status))
+    return told[0][:3]
+
+def plain(environ, start_response):
+    start_response("200 OK", [])
+    return []
+
+verifier = Verifier(issuer, audience="https://api.test", on_stale="deny")
+app = BearerAuth(plain, verifier)
+if started:
+    assert status() == "200"
+if os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+print(status(), flush=True)
+sys.stdin.readline()
+end = time.monotonic() + 5
+while status() == "200" and time.monotonic() < end:
+    time.sleep(0.01)
+print(status(), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("state", ["started", "not started"])
+def test_a_forked_worker_follows_by_itself(state: str) -> None:
+    with FakeIssuer(serve=True) as issuer:
+        token = issuer.token()
+        with subprocess.Popen(
+            [sys.executable, "-c", WORKER, issuer.url, token, state],
+            env=environment({}), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as worker:  # fmt: skip
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "200\n"
+            issuer.revoke_token(token)
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+            assert worker.stdout.readline() == "401\n"
+            assert worker.wait(20) == 0
