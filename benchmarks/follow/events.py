@@ -7,7 +7,6 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from http import HTTPStatus
 from time import monotonic
 from typing import Any, cast
 
@@ -46,7 +45,10 @@ class Stream(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
-        if self.status != HTTPStatus.OK and self.transport is not None:
+
+    def on_message_complete(self) -> None:
+        """Refused, or ended in good order: then the connection would stay open without a stream."""
+        if self.transport is not None:
             self.transport.abort()
 
     def on_body(self, body: bytes) -> None:
