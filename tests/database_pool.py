@@ -43,7 +43,8 @@ EMPTY = "; ".join(
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
         "SET session_replication_role = replica",  # no triggers: they would write the outbox
         *(f"DELETE FROM {table}" for table in TABLES),
-        "UPDATE issuer SET revocation_version = 0, config_version = 0, client_version_floor = 0",
+        "UPDATE issuer SET revocation_version = 0, config_version = 0, client_version_floor = 0,"
+        " log_id = '0123456789abcdef'",
         "UPDATE rev_head SET log = log_id, seq = 0, hash = sha256(convert_to(log_id, 'UTF8')), floor = 1,"
         " token_ttl = 0, time = 0, witness = NULL, left_logs = '' FROM issuer",
         "UPDATE rev_work SET snapshot_until = 0",

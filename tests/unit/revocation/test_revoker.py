@@ -58,7 +58,9 @@ class Scene:
     @property
     def revoker(self) -> Revoker:
         bus = ListeningBus(heard=self.heard)
-        return Revoker(self.stores.revocations, bus, AuditLog(now), now, self.withdraw, "https://auth.example", self.changed)
+        return Revoker(
+            self.stores.revocations, bus, AuditLog(now), now, self.withdraw, "https://auth.example", self.changed
+        )
 
     async def events(self) -> list[tuple[str, str, object]]:
         page = await self.stores.audit.list(PageRequest(), AuditFilter(types=tuple(map(str, EVENT_OF.values()))))
