@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import Literal
@@ -77,7 +78,7 @@ class FeedFollower:
         `pause`: waits so many seconds between requests; true if the follower was closed meanwhile.
         The transport is closed with the follower.
         """
-        self._pause = pause or (lambda seconds: self._closing.wait(seconds))
+        self._pause = pause or self._wait
         self._mode, self._transport, self._monotonic = mode, transport, monotonic
         self._notes = Notes(monotonic)
         self._freshness = Freshness(monotonic, wall)
@@ -128,6 +129,9 @@ class FeedFollower:
             if self._reporter is not None:
                 self._reporter.close(0.1)
 
+    def _wait(self, seconds: float) -> bool:
+        return self._closing.wait(seconds)
+
     # -- what is asked --------------------------------------------------------------------------------
 
     @property
@@ -170,7 +174,7 @@ class FeedFollower:
     @property
     def counters(self) -> Mapping[str, int]:
         """See docs/decisions/0109 for the names; what never happened is 0."""
-        return dict(self._notes.counters)
+        return Counter(self._notes.counters)
 
     # -- the thread -----------------------------------------------------------------------------------
 
@@ -209,18 +213,17 @@ class FeedFollower:
     def _after(self, error: FeedFault | TransportError, lasted: float) -> float:
         self._notes.fault(error)
         self._notes.count("reconnects")
-        delivered = self._sessions.delivered
         if self._mode == "stream":
             was_polling, self._poll_next = self._poll_next, False
-            if not was_polling and self._is_kept_back(error, delivered, lasted):
+            if not was_polling and self._is_kept_back(error, lasted):
                 self._poll_next = True
                 return 0.0
-        return self._backoff.next(error, delivered)
+        return self._backoff.next(error, self._sessions.delivered)
 
-    def _is_kept_back(self, error: Exception, delivered: bool, lasted: float) -> bool:
+    def _is_kept_back(self, error: Exception, lasted: float) -> bool:
         """Whether the stream is silent rather than gone: proxies that gather answers do that, and polls get through."""
         silent = isinstance(error, TimedOut | NothingNew | NoStream)
-        if not delivered:
+        if not self._sessions.heard:
             return silent
         self._short_streams = self._short_streams + 1 if silent and lasted < _SHORT_SECONDS else 0
         return self._short_streams >= _SHORT_STREAMS

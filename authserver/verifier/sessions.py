@@ -45,17 +45,20 @@ class Sessions:
     """Wait so many seconds; true if the follower was closed meanwhile."""
     max_staleness: float
     delivered: bool = field(default=False, init=False)
-    """Whether the session that runs, or ran last, has brought a checkpoint."""
+    """Whether the session that runs, or ran last, has brought a checkpoint that could be used."""
+    heard: bool = field(default=False, init=False)
+    """Whether it has brought anything that was said on the other side."""
 
     # -- stream ---------------------------------------------------------------------------------------
 
     def stream(self) -> None:
-        """Ends with NothingNew, FeedFault or TransportError; NoStream if the stream was over without a checkpoint."""
-        self.delivered, start = False, self.monotonic()
+        """Until the other side ends it, or FeedFault or TransportError; NoStream if it was over without a word."""
+        self.delivered, self.heard, start = False, False, self.monotonic()
         anchor, events, buffered = Anchor(start), EventReader(), list[Record]()
         with self.client.stream(self.replica.position) as download:
             for piece in download.pieces():
                 for event in events.feed(piece):
+                    self.heard = True
                     if event.name == "rev":
                         _buffer(buffered, event.data)
                     elif event.name == "reset" or (
@@ -63,7 +66,7 @@ class Sessions:
                     ):
                         buffered.clear()
                 self._check_progress(start)
-        if not self.delivered:
+        if not self.heard:
             raise NoStream("the stream", 200)
 
     def _take_from_stream(self, jwt: bytes, records: Sequence[Record], anchor: Anchor) -> bool:

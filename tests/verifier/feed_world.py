@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +84,7 @@ class World:
 
     def sign(self, claims: dict[str, Any], typ: str, **header: Any) -> str:
         headers = {"kid": self.key.kid, "typ": typ, **header}
-        return jwt.encode(claims, self.key.private, "RS256", headers=headers)
+        return jwt.PyJWS().encode(json.dumps(claims).encode(), self.key.private, "RS256", headers=headers)
 
     def checkpoint(self, log: WritableLog | None = None) -> str:
         return (log or self.log).checkpoint(self.issuer_time, self.sign)
@@ -123,8 +124,14 @@ class World:
 
     def connect(self, follower: FeedFollower, *pieces: bytes) -> float:
         """One connection that brings these pieces and ends; the follower's wait afterwards."""
-        self.streams = [lambda: iter(pieces)]
-        return follower.follow_once()
+        return self.follow(follower, lambda: iter(pieces))
+
+    def follow(self, follower: FeedFollower, *streams: Stream) -> float:
+        """One connection, whatever it is; what goes wrong in a stream of a test goes wrong in the test."""
+        self.streams = list(streams)
+        delay = follower.follow_once()
+        assert follower.counters["mistakes"] == 0
+        return delay
 
     # -- answers --------------------------------------------------------------------------------------
 
@@ -140,6 +147,8 @@ class World:
         if path == "/tail":
             return ok(self.log.tail(self.issuer_time, self.sign))
         if match := re.fullmatch(r"/tail\?after=(\d+)&wait=(\d+)", path):
+            if self.log.seq <= int(match[1]):
+                self.passes(int(match[2]))
             return ok(self.log.tail(self.issuer_time, self.sign, after=int(match[1])))
         if match := re.fullmatch(rf"/{self.log.log}/tiles/(\d+)", path):
             tile = self.log.tile(int(match[1]))
