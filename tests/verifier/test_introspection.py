@@ -94,6 +94,8 @@ def test_only_inactive_is_a_refusal_of_the_token() -> None:
         an_answer({"active": True}),
         *(partial(introspected, **{name: "other"}) for name in ("sub", "client_id", "exp", "jti")),
         partial(introspected, exp=None),
+        partial(introspected, active=1),
+        partial(introspected, active="true"),
         partial(introspected, pad="x" * 70_000),
     ],
 )
