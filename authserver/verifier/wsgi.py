@@ -14,7 +14,6 @@ framework is imported here.
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextvars import ContextVar
@@ -62,7 +61,7 @@ class BearerAuth:
         self.app = app
         self.guard = Guard(verifier, realm, resource_metadata, frozenset(exempt))
         self.protect = protect
-        self._process: int | None = None
+        self._started = False
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self._start()
@@ -88,10 +87,10 @@ class BearerAuth:
             _current.reset(mark)
 
     def _start(self) -> None:
-        """In each process, and its first requests wait rather than be refused while the first revocations arrive."""
-        if self._process != os.getpid():
+        """The first requests wait, rather than be refused, while the first revocations arrive."""
+        if not self._started:
             self.guard.verifier.wait_ready(_START_SECONDS)
-            self._process = os.getpid()
+            self._started = True
 
 
 class _Request:

@@ -65,6 +65,11 @@ async def very_lenient(request: Request) -> JSONResponse:
     return JSONResponse({"hello": request.auth.subject})
 
 
+@require(on_stale="deny")
+async def strict(request: Request) -> JSONResponse:
+    return JSONResponse({"hello": request.auth.subject})
+
+
 class Endpoint(HTTPEndpoint):
     @require(scope="write")
     async def get(self, request: Request) -> JSONResponse:
@@ -87,6 +92,7 @@ ROUTES = [
     Route("/write/starlette", write_by_starlettes_rule),
     Route("/lenient", lenient),
     Route("/very-lenient", very_lenient),
+    Route("/strict", strict),
     Route("/health", open_to_all),
     Route("/public/{name:path}", open_to_all),
     Route("/raising", raising),
@@ -224,6 +230,16 @@ async def test_a_route_may_have_a_policy_of_its_own() -> None:
                 assert (await client.get("/very-lenient", headers=old)).status_code == 503
 
 
+async def test_a_route_may_be_stricter_than_the_middleware() -> None:
+    with FakeIssuer() as issuer:
+        verifier, old = issuer.verifier(on_stale=accept_until(60)), issuer.bearer("ada")
+        with issuer.cut_off():
+            issuer.advance(10)
+            async with a_client(an_app(verifier)) as client:
+                assert (await client.get("/", headers=old)).status_code == 200
+                assert (await client.get("/strict", headers=old)).status_code == 503
+
+
 async def test_marked_routes_alone_may_be_protected(shared: FakeIssuer, verifier: Verifier) -> None:
     async with a_client(an_app(verifier, protect="marked")) as client:
         assert (await client.get("/public/a")).json() == {"open": True}
@@ -353,11 +369,11 @@ async def test_the_parameter_of_the_dependency_is_no_query_parameter() -> None:
 async def test_the_dependency_does_not_leave_the_event_loop(shared: FakeIssuer, verifier: Verifier) -> None:
     """A hop to a thread for each request would cost more than the verification."""
     needs, app = require(scope="read"), FastAPI()
-    loops: list[object] = []
+    asked: list[object] = []
 
     class Watching:
         def __getattr__(self, name: str) -> Any:
-            loops.append(asyncio.get_running_loop())
+            asked.append((name, asyncio.get_running_loop()))
             return getattr(verifier, name)
 
     @app.get("/", dependencies=[Depends(needs)])
@@ -366,7 +382,7 @@ async def test_the_dependency_does_not_leave_the_event_loop(shared: FakeIssuer, 
     app.add_middleware(BearerAuth, verifier=Watching(), protect="marked")
     async with a_client(app) as client:
         assert (await client.get("/", headers=shared.bearer(scope="read"))).status_code == 200
-    assert loops == [asyncio.get_running_loop()]
+    assert asked == [("verify_async", asyncio.get_running_loop())]
 
 
 # -- WebSockets, lifespan, anything else -----------------------------------------------------------------
