@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import Literal
@@ -173,8 +172,8 @@ class FeedFollower:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """See docs/decisions/0109 for the names; what never happened is 0."""
-        return Counter(self._notes.counters)
+        """By the names in `notes.NAMES`."""
+        return dict(self._notes.counters)
 
     # -- the thread -----------------------------------------------------------------------------------
 

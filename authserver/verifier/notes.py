@@ -13,6 +13,13 @@ from .transport import TransportError
 REPEAT_SECONDS = 60.0
 """The same trouble is logged once in so many seconds, however often it comes."""
 
+NAMES = (
+    "gaps", "older_checkpoints", "refused_checkpoints", "broken_chains", "forks", "new_logs", "malformed",
+    "snapshots", "refused_snapshots", "tiles", "out_of_reach", "reconnects", "connection_failures",
+    "unexpected_answers", "nothing_new", "mistakes", "reports", "report_failures",
+)  # fmt: skip
+"""All that is counted; a number that is missing until something happens is no use to an alarm."""
+
 logger = logging.getLogger("authserver.verifier")
 
 
@@ -20,7 +27,7 @@ class Notes:
     """Counters of the feed, by the `code` of faults and the names of events."""
 
     def __init__(self, monotonic: Clock) -> None:
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
         self._monotonic = monotonic
         self._logged: dict[str, float] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_a_report_says_who_knows_what(world: World) -> None:
     assert world.requests == ["/applied"]
     assert world.headers[0]["Authorization"] == "Basic eA=="
     assert world.headers[0]["Content-Type"] == "application/json"
-    assert notes.counters == {"reports": 1}
+    assert +notes.counters == Counter(reports=1)
 
 
 def test_an_instance_without_a_name_is_host_and_process(world: World) -> None:
@@ -59,7 +60,7 @@ def test_failures_are_only_counted(world: World, answer: Response | TransportErr
     world.answers["/applied"] = answer
     made, notes = reporter(world, Knowledge())
     made.send()
-    assert notes.counters == {"report_failures": 1}
+    assert +notes.counters == Counter(report_failures=1)
 
 
 def test_many_changes_are_one_report_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
