@@ -30,6 +30,7 @@ ANCHOR_SECONDS = 60.0
 GAUGE_SECONDS = 1.0
 WITNESS_SECONDS = 1.0
 SNAPSHOT_SECONDS = 5.0
+COUNT_SECONDS = 10.0
 
 _log = telemetry.logger("authserver.background")
 
@@ -92,6 +93,7 @@ def log_jobs(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
         "listen for the log": lambda: listen_for_log(services),
         "keep a witness": lambda: every(WITNESS_SECONDS, lambda: keep_witness(services)),
         "make snapshots": lambda: every(SNAPSHOT_SECONDS, lambda: make_snapshot(services)),
+        "count resource servers": lambda: every(COUNT_SECONDS, lambda: count_resource_servers(services)),
     }
 
 
@@ -115,9 +117,18 @@ async def make_snapshot(services: Services) -> None:
     await services.snapshots.run_once()
 
 
+async def count_resource_servers(services: Services) -> None:
+    head = await services.log_store.head()
+    counts = await services.resource_servers.counts(head.log, head.seq, now=services.now())
+    for state in ("current", "behind", "silent"):
+        telemetry.RESOURCE_SERVERS.labels(state).set(getattr(counts, state))
+    telemetry.RESOURCE_SERVER_MAX_LAG.set(counts.max_lag)
+
+
 async def purge(services: Services) -> None:
     for table, rows in (await services.purge.run_once()).items():
         telemetry.PURGED.labels(table).inc(rows)
+    telemetry.PURGED.labels("resource_servers").inc(await services.applied.forget_silent())
 
 
 async def anchor_clock(services: Services) -> None:

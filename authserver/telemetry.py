@@ -199,6 +199,21 @@ def gauge(name: str, text: str, read: Callable[[], float]) -> None:
     _readers[name] = read
 
 
+RESOURCE_SERVERS = Gauge(
+    "authserver_resource_servers",
+    "Resource servers that report what they have applied",
+    ["state"],
+    registry=registry,
+    multiprocess_mode="livemax" if MULTIPROCESS else "all",
+)
+RESOURCE_SERVER_MAX_LAG = Gauge(
+    "authserver_resource_server_max_lag",
+    "Records of the log that the last of those that report has not applied yet",
+    registry=registry,
+    multiprocess_mode="livemax" if MULTIPROCESS else "all",
+)
+
+
 _gauges: dict[str, Gauge] = {}
 _readers: dict[str, Callable[[], float]] = {}
 

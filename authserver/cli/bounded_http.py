@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from authserver.cli.joined_writes import JoinedWrites
@@ -21,6 +22,21 @@ from authserver.cli.reading_peers import ReadingPeer
 
 HEAD_BYTES = 16_384
 """A head of this size is always taken, one of three times this size never: its first and last piece are not counted."""
+
+
+class _OneAtATime(FlowControl):
+    """Reads nothing more while requests that were sent ahead wait for their turn.
+
+    uvicorn reads on after each answer, so that somebody who sends faster than we answer fills our memory with requests.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class _Stage(Enum):
@@ -49,6 +65,7 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         self._peer = peer = ReadingPeer(transport, self.loop, self._request_timeout)
         super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop, peer.watch)))
+        self.flow = _OneAtATime(self.transport, self.pipeline)
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -112,6 +129,11 @@ class BoundedHttp(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()  # the last of those that waited has its turn
 
     # -- for answers that go on (web.connection.Connection) -------------------------------------
 

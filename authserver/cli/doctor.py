@@ -27,8 +27,8 @@ class Finding:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Check everything a server needs. Settings, master key, database, schema, signing keys, revocation log, Redis, clock;
-    status 1 if something is wrong."""
+    """Check everything a server needs. Settings, master key, database, schema, signing keys, revocation log, Redis,
+    clock; status 1 if something is wrong."""
     findings = asyncio.run(examine())
     if as_json:
         print_json(
