@@ -101,8 +101,9 @@ class HttpTransport:
 
     def close(self) -> None:
         self._closed = True
-        for connection in list(self._busy):
-            connection.interrupt()
+        if self._pid == os.getpid():  # shutting them down in a child would end them for its parent, too
+            for connection in list(self._busy):
+                connection.interrupt()
         self._drop_idle()
 
     def _whole(

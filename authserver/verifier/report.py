@@ -58,22 +58,26 @@ class Reporter:
     def _run(self) -> None:
         while not self._closed.is_set():
             self._wake.wait(EVERY_SECONDS * random.uniform(0.9, 1.0))  # noqa: S311 -- spreads load, hides nothing
-            if self._closed.wait(WITHIN_SECONDS * random.uniform(0.0, 0.8)):  # noqa: S311 -- likewise
+            if self._closed.wait(WITHIN_SECONDS * random.uniform(0.5, 0.9)):  # noqa: S311 -- likewise
                 return
             self._wake.clear()
-            self.send()
+            # An issuer that takes none is not to be asked with each change.
+            if not self.send() and self._closed.wait(EVERY_SECONDS):
+                return
 
-    def send(self) -> None:
+    def send(self) -> bool:
         """Once, now; failures are only counted."""
         applied = self._applied()
         if applied is None:
-            return
+            return True
         instance = self._instance or f"{socket.gethostname()}:{os.getpid()}"
         body = json.dumps({"instance": instance, "checkpoint": applied.checkpoint, "entries": applied.entries})
         try:
             self._client.report(body.encode("ascii"))
-            self._notes.count("reports")
         except TransportClosed:
-            return
+            return False
         except (TransportError, FeedFault):
             self._notes.count("report_failures")
+            return False
+        self._notes.count("reports")
+        return True

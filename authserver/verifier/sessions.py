@@ -97,7 +97,7 @@ class Sessions:
             self._take(checkpoint, tail.records, self.freshness.direct(checkpoint, anchor, requested))
             self._check_progress(anchor.start, SILENCE + longest)
             wait = longest
-            if self.pause(LEAST_POLL_SECONDS if longest else self.max_staleness / 4):
+            if self.pause(LEAST_POLL_SECONDS if longest else max(LEAST_POLL_SECONDS, self.max_staleness / 4)):
                 return
 
     # -- shared cache ---------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class World:
         self.posted: list[bytes] = []
         self.revoked_kids: list[bytes] = []
         self.pauses: list[float] = []
+        self.max_staleness = MAX_STALENESS
         self.until_closed = 0
         """How many more pauses the follower gets before it is closed."""
         self.during_pause: Callable[[], None] = lambda: None
@@ -112,7 +113,7 @@ class World:
             wall=self.wall,
             monotonic=self.monotonic,
             pause=self.pause,
-            max_staleness=MAX_STALENESS,
+            max_staleness=self.max_staleness,
             **options,
         )
 

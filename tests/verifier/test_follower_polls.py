@@ -48,6 +48,16 @@ def test_a_poll_brings_records_and_keeps_the_copy_as_young_as_the_answer(world: 
     assert follower.revocations.refusal(keys()) == "sid"
 
 
+@pytest.mark.parametrize("max_staleness", [0.0, 1.0])
+def test_who_allows_no_age_asks_often_but_not_without_end(world: World, max_staleness: float) -> None:
+    world.max_staleness = max_staleness
+    follower = world.follower(mode="poll")
+    world.until_closed = 5
+    world.follow(follower)
+    assert world.requests == ["/tail?after=0&wait=0"] * 5
+    assert min(world.pauses) >= 0.05
+
+
 def test_a_slow_answer_is_as_old_as_its_request(world: World) -> None:
     follower = world.follower(mode="poll")
 

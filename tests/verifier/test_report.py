@@ -77,6 +77,20 @@ def test_many_changes_are_one_report_soon(world: World, monkeypatch: pytest.Monk
     assert json.loads(world.posted[-1])["entries"] == 49
 
 
+def test_an_issuer_that_takes_no_reports_is_not_asked_with_each_change(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "WITHIN_SECONDS", 0.0)
+    world.answers["/applied"] = Response(403, {}, b"")
+    made, notes = reporter(world, Knowledge())
+    made.start()
+    made.changed()
+    assert until(lambda: notes.counters["report_failures"] == 1)
+    made.changed()
+    assert not until(lambda: len(world.posted) > 1, 0.1)
+    made.close(1)
+
+
 def test_without_a_change_it_is_told_again_after_a_while(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "WITHIN_SECONDS", 0.0)
     monkeypatch.setattr(report, "EVERY_SECONDS", 0.02)

@@ -306,6 +306,27 @@ def test_a_child_leaves_its_parents_connections_alone(transport: HttpTransport) 
         assert server.connections == 2
 
 
+def test_a_child_that_closes_its_copy_ends_nothing_of_its_parents(transport: HttpTransport) -> None:
+    """A connection under way is shared between the two; shutting it down would be for both."""
+    closed = threading.Event()
+
+    def behave(caller: Caller) -> None:
+        caller.request()
+        caller.say(b"HTTP/1.1 200 OK\r\n\r\none")
+        closed.wait(5)
+        caller.say(b"two")
+
+    with RawServer(behave) as server, transport.open(server.url) as download:
+        pieces = download.pieces()
+        assert next(pieces) == b"one"
+        if (child := os.fork()) == 0:
+            transport.close()
+            os._exit(0)
+        os.waitpid(child, 0)
+        closed.set()
+        assert next(pieces) == b"two"
+
+
 # -- closing ------------------------------------------------------------------------------------
 
 
