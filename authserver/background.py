@@ -38,7 +38,7 @@ _log = telemetry.logger("authserver.background")
 def jobs_of(settings: Settings, services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
     follower = Follower(services, bus_reaches_others=settings.redis_url is not None)
     register_gauges(services, follower)
-    register_log_gauges(services.log_follower)
+    register_log_gauges(services.log.follower)
     jobs: dict[str, Callable[[], Awaitable[None]]] = {
         "follow": follower.run,
         "rotate keys": lambda: every(ROTATION_SECONDS, services.rotation.tick),
@@ -98,23 +98,23 @@ def log_jobs(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
 
 
 async def follow_log(services: Services) -> None:
-    await services.log_witness.recall()
-    await services.log_follower.run()
+    await services.log.witness.recall()
+    await services.log.follower.run()
 
 
 async def listen_for_log(services: Services) -> None:
     async for _ in services.bus.subscribe(channels.REVOCATIONS):
-        services.log_follower.wake()
+        services.log.follower.wake()
 
 
 async def keep_witness(services: Services) -> None:
-    follower = services.log_follower
+    follower = services.log.follower
     if follower.fault is None:
-        await services.log_witness.keep(follower.signed)
+        await services.log.witness.keep(follower.signed)
 
 
 async def make_snapshot(services: Services) -> None:
-    await services.snapshots.run_once()
+    await services.log.snapshots.run_once()
 
 
 async def count_resource_servers(services: Services) -> None:

@@ -29,13 +29,10 @@ if TYPE_CHECKING:
     from authserver.oauth.revocation import TokenRevocation
     from authserver.revocation.applied import AppliedReports
     from authserver.revocation.feed import Feed
-    from authserver.revocation.follower import LogFollower
+    from authserver.revocation.keeping import LogKeeping
     from authserver.revocation.publication import Publication
-    from authserver.revocation.renewal import Renewal
     from authserver.revocation.revoker import Revoker
-    from authserver.revocation.snapshots import SnapshotJob
     from authserver.revocation.tiles import Tiles
-    from authserver.revocation.witness import CachedWitness
     from authserver.sessions.lifecycle import Sessions
     from authserver.storage.interface import (
         AuditStore,
@@ -142,10 +139,7 @@ class Services:
     log_store: LogStore
     log_fault: Callable[[], str | None]
     """Why no checkpoints are signed, in words that may be public; None while they are."""
-    log_follower: LogFollower
-    log_witness: CachedWitness
-    snapshots: SnapshotJob
-    renewal: Renewal
+    log: LogKeeping
     applied: AppliedReports
     resource_servers: ResourceServerStore
 

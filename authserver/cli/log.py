@@ -95,7 +95,7 @@ def renew_log(
         if head.witness is None:
             note("No loss is known: this is for a database that was restored, or a replica that was promoted.")
         confirm(EFFECT + ("" if keep_keys else KEYS), yes=yes)
-        return await services.renewal.renew(caller=operator(), reason=reason, keep_keys=keep_keys)
+        return await services.log.renewal.renew(caller=operator(), reason=reason, keep_keys=keep_keys)
 
     renewed = run(work)
     if as_json:

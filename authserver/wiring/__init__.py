@@ -20,7 +20,6 @@ from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenGrant, grant_table
 from authserver.oauth.introspection import Introspector
 from authserver.oauth.revocation import TokenRevocation
-from authserver.revocation.feed import Feed
 from authserver.revocation.revoker import Revoker
 from authserver.services import Resource, Services
 from authserver.sessions.lifecycle import Sessions
@@ -35,7 +34,6 @@ from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.feed import FeedParts
-from authserver.wiring.log import LogParts
 from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.shared import cache_and_bus, redis_answers
@@ -65,6 +63,7 @@ async def build(settings: Settings) -> Services:
         stores = Stores.of(database)
         await _require_schema(stores.maintenance)
         now = await _clock(stores.maintenance)
+        await stores.log.raise_token_ttl(settings.access_token_ttl)  # before a token of that lifetime is issued
         client_cache = CachedClients(stores.clients)
         ground = Ground(settings, session_policy, master, stores, client_cache, cache, bus, now, AuditLog(now))
         services = await _assemble(ground, rotation_policy, passwords, resources)
@@ -115,10 +114,7 @@ async def _assemble(
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
     clients, grants = AnnouncedClients(stores.clients, announce, ground.bus), _grants(ground, tokens)
-    feed = Feed()
-    readers = FeedParts.of(ground, tokens, feed, wake=lambda: log.follower.wake())
-    log = LogParts.of(ground, tokens, feed, revoker, readers.read_checkpoint, announce)
-    await stores.log.raise_token_ttl(settings.access_token_ttl)
+    parts = FeedParts.of(ground, tokens, revoker, announce)
     return Services(
         issuer=settings.issuer,
         access_token_ttl=settings.access_token_ttl,
@@ -156,16 +152,13 @@ async def _assemble(
         key_directory=KeyDirectory(stores.keys, tokens.rotation.rotate, revoker, announce),
         purge=PurgeJob(stores.maintenance, stores.log, housekeeping(settings), PurgeClock(now)),
         feed_access=settings.feed_access,
-        feed=feed,
-        publication=readers.publication,
-        tiles=readers.tiles,
+        feed=parts.feed,
+        publication=parts.publication,
+        tiles=parts.tiles,
         log_store=stores.log,
-        log_fault=lambda: log.follower.fault and "lost commits: run authserver log renew",
-        log_follower=log.follower,
-        log_witness=log.witness,
-        snapshots=log.snapshots,
-        renewal=log.renewal,
-        applied=readers.applied,
+        log=parts.log,
+        log_fault=parts.log.fault,
+        applied=parts.applied,
         resource_servers=stores.resource_servers,
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from authserver.clock import PurgeClock
 from authserver.revocation.checkpoint import TYP
 from authserver.revocation.feed import Feed
 from authserver.revocation.follower import LogFollower
+from authserver.revocation.keeping import LogKeeping
 from authserver.revocation.records import Composer
 from authserver.revocation.renewal import Renewal
 from authserver.revocation.revoker import Revoker
@@ -22,47 +22,38 @@ PUBLISHED = ("active", "announced", "retired")
 """Keys in the order in which they are withdrawn: another signs before anything else changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogParts:
-    follower: LogFollower
-    snapshots: SnapshotJob
-    witness: CachedWitness
-    renewal: Renewal
+def log_keeping(
+    ground: Ground,
+    tokens: Tokens,
+    feed: Feed,
+    revoker: Revoker,
+    read_checkpoint: Callable[[str], SignedPlace],
+    announce: Callable[[], Awaitable[None]],
+) -> LogKeeping:
+    settings, store, now = ground.settings, ground.stores.log, ground.now
+    compose = Composer(settings.issuer)
+    witness = CachedWitness(ground.cache, store, read_checkpoint)
 
-    @classmethod
-    def of(
-        cls,
-        ground: Ground,
-        tokens: Tokens,
-        feed: Feed,
-        revoker: Revoker,
-        read_checkpoint: Callable[[str], SignedPlace],
-        announce: Callable[[], Awaitable[None]],
-    ) -> LogParts:
-        settings, store, now = ground.settings, ground.stores.log, ground.now
-        compose = Composer(settings.issuer)
-        witness = CachedWitness(ground.cache, store, read_checkpoint)
+    def sign(claims: Mapping[str, Any]) -> str:
+        return jwt.sign(claims, tokens.keys.signing, TYP)
 
-        def sign(claims: Mapping[str, Any]) -> str:
-            return jwt.sign(claims, tokens.keys.signing, TYP)
+    async def kids() -> Sequence[str]:
+        await tokens.keys.load()
+        keys = [key for key in tokens.keys.snapshot.keys if key.state in PUBLISHED]
+        return [key.kid for key in sorted(keys, key=lambda key: PUBLISHED.index(key.state))]
 
-        async def kids() -> Sequence[str]:
-            await tokens.keys.load()
-            keys = [key for key in tokens.keys.snapshot.keys if key.state in PUBLISHED]
-            return [key.kid for key in sorted(keys, key=lambda key: PUBLISHED.index(key.state))]
-
-        return cls(
-            LogFollower(
-                store,
-                compose,
-                sign,
-                feed,
-                ground.bus,
-                settings.issuer,
-                now,
-                bus_reaches_others=settings.redis_url is not None,
-            ),
-            SnapshotJob(store, PurgeClock(now)),
-            witness,
-            Renewal(store, compose, revoker, kids, witness, ground.audit, ground.bus, now, announce),
-        )
+    return LogKeeping(
+        LogFollower(
+            store,
+            compose,
+            sign,
+            feed,
+            ground.bus,
+            settings.issuer,
+            now,
+            bus_reaches_others=settings.redis_url is not None,
+        ),
+        SnapshotJob(store, PurgeClock(now)),
+        witness,
+        Renewal(store, compose, revoker, kids, witness, ground.audit, ground.bus, now, announce),
+    )

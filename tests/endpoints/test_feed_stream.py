@@ -151,7 +151,7 @@ async def test_an_answer_does_not_wait_long_for_a_number_that_does_not_come(
 async def test_a_hundred_revocations_at_once_have_a_hundred_numbers_and_few_looks_at_the_log(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    follower, looks = site.services.log_follower, 0
+    follower, looks = site.services.log.follower, 0
     look = type(follower).look
 
     async def counted(self: Any) -> bool:

@@ -39,8 +39,8 @@ def settings(url: str, tmp_path: Path) -> Settings:
 
 
 async def kinds(services: Services) -> list[str]:
-    await services.log_follower.look()
-    await services.log_follower.look()
+    await services.log.follower.look()
+    await services.log.follower.look()
     log = (await services.log_store.head()).log
     return [each.record.kind for each in await services.log_store.records(log, after=0, limit=99)]
 
@@ -50,7 +50,7 @@ async def test_every_key_is_withdrawn_and_another_signs(services: Services) -> N
     await services.rotation.rotate(caller=SYSTEM)  # and one that is announced
     before = {key.kid for key in await services.key_store.all()}
     assert len(before) == 3
-    done = await services.renewal.renew(caller=ADMIN, reason="restored")
+    done = await services.log.renewal.renew(caller=ADMIN, reason="restored")
     assert set(done.keys) == before
     states = {key.kid: key.state for key in await services.key_store.all()}
     assert {states[kid] for kid in before} == {"revoked"}
@@ -61,14 +61,14 @@ async def test_every_key_is_withdrawn_and_another_signs(services: Services) -> N
 
 async def test_keys_can_be_kept(services: Services) -> None:
     signing = services.keys.signing.kid
-    done = await services.renewal.renew(caller=ADMIN, keep_keys=True)
+    done = await services.log.renewal.renew(caller=ADMIN, keep_keys=True)
     assert (done.keys, services.keys.signing.kid) == ((), signing)
     assert await kinds(services) == ["iss"]
 
 
 async def test_it_says_what_it_did(services: Services) -> None:
     before = await services.log_store.head()
-    done = await services.renewal.renew(caller=ADMIN, reason="restored", keep_keys=True)
+    done = await services.log.renewal.renew(caller=ADMIN, reason="restored", keep_keys=True)
     assert (done.before.log, done.head.log == before.log, len(done.head.log)) == (before.log, False, 16)
     (event,) = (await services.audit_store.list(PageRequest(), AuditFilter(type="log.renewed"))).items
     assert (event.actor, event.detail["log"], event.detail["instead_of"]) == ("somebody", done.head.log, before.log)
@@ -76,7 +76,7 @@ async def test_it_says_what_it_did(services: Services) -> None:
 
 async def test_configurations_of_others_are_old_after_it(services: Services) -> None:
     before = await services.maintenance.config_version()
-    await services.renewal.renew(caller=ADMIN, keep_keys=True)
+    await services.log.renewal.renew(caller=ADMIN, keep_keys=True)
     assert await services.maintenance.config_version() > before
 
 
@@ -84,8 +84,8 @@ async def test_configurations_of_others_are_old_after_it(services: Services) -> 
 
 
 async def signed(services: Services) -> str:
-    await services.log_follower.look()
-    token = services.log_follower.signed
+    await services.log.follower.look()
+    token = services.log.follower.signed
     assert token is not None
     return token
 
@@ -95,36 +95,36 @@ async def test_a_start_on_an_older_database_is_found_out_by_what_the_cache_remem
 ) -> None:
     empty = await services.log_store.head()
     await services.revoker.revoke(TARGET, reason="", caller=ADMIN)
-    await services.log_witness.keep(await signed(services))
+    await services.log.witness.keep(await signed(services))
     restore_empty_log(sqlite_url, empty)
-    await services.log_witness.recall()
+    await services.log.witness.recall()
     assert (await services.log_store.head()).witness is not None
-    await services.renewal.renew(caller=ADMIN)
-    await services.log_witness.recall()
+    await services.log.renewal.renew(caller=ADMIN)
+    await services.log.witness.recall()
     assert (await services.log_store.head()).witness is None
 
 
 async def test_what_the_log_led_to_or_nobody_of_ours_signed_proves_nothing(services: Services) -> None:
-    await services.log_witness.recall()  # nothing is there
-    await services.log_witness.keep(await signed(services))
+    await services.log.witness.recall()  # nothing is there
+    await services.log.witness.keep(await signed(services))
     await services.revoker.revoke(TARGET, reason="", caller=ADMIN)
     await signed(services)
-    await services.log_witness.recall()
+    await services.log.witness.recall()
     for junk in (b"junk", b"\xff", (await signed(services)).encode()[:-3] + b"AAA"):
         await services.cache.set(CACHE_KEY, junk, ttl=60_000)
-        await services.log_witness.recall()
+        await services.log.witness.recall()
     assert (await services.log_store.head()).witness is None
 
 
 async def test_what_is_in_the_cache_follows_the_log_and_is_written_only_when_it_moved(services: Services) -> None:
     first = await signed(services)
-    await services.log_witness.keep(first)
+    await services.log.witness.keep(first)
     await services.cache.delete(CACHE_KEY)
-    await services.log_witness.keep(first)
+    await services.log.witness.keep(first)
     assert await services.cache.get(CACHE_KEY) is None
     await services.revoker.revoke(TARGET, reason="", caller=ADMIN)
     second = await signed(services)
-    await services.log_witness.keep(second)
+    await services.log.witness.keep(second)
     assert await services.cache.get(CACHE_KEY) == second.encode()
 
 
