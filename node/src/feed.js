@@ -19,7 +19,7 @@ export class Feed {
   #fresh = { time: -Infinity, at: -Infinity }; // by our clock and by the issuer's: the copy was complete then
   #left = new Set();
   #pending = [];
-  #purged = { until: Infinity, on: 0, ran: -PURGE };
+  #purged = { until: Infinity, on: 0, ran: -Infinity };
 
   /** `{issuer, clock, wall, onProblem, maxSnapshotBytes}`; of the clocks (milliseconds) only `wall` can be set. */
   constructor(parts) {
@@ -177,8 +177,8 @@ export class Feed {
     // Records end by the issuer's time, as far as that runs no faster than a clock that nobody can set.
     this.#purged.until = Math.min(at, this.#purged.until + now - this.#purged.on);
     this.#purged.on = now;
-    if (now - this.#purged.ran >= PURGE) {
-      this.#purged.ran = now;
+    if (at - this.#purged.ran >= PURGE) {
+      this.#purged.ran = at;
       state.forget(this.#purged.until / 1000);
     }
   }

@@ -217,6 +217,17 @@ test('a stream that falls silent is left for another', async (t) => {
   await until(() => verifier.status().connections > connections, 'another connection', 8);
 });
 
+test('after the machine has slept nothing is accepted until there is a new connection', async (t) => {
+  const { issuer, verifier, time } = await setUp(t);
+  await verifier.waitReady();
+  time.ahead += 600_000;
+  const token = await issuer.token();
+  assert.equal(await verdict(verifier, token), 'stale');
+  await sleep(300);
+  assert.equal(await verdict(verifier, token), 'stale', 'what the old connection still says may have been waiting in it');
+  await until(async () => (await verdict(verifier, token)) === 'accepted', 'fresh again', 8);
+});
+
 test('a stream that was cut is resumed after the last record', async (t) => {
   const { issuer, verifier } = await setUp(t);
   await verifier.waitReady();
