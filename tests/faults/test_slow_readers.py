@@ -56,16 +56,6 @@ def test_a_caller_that_never_reads_its_answers_is_cut_off(server: ServerProcess)
     assert psutil.Process(server.running.pid).memory_info().rss < 250_000_000
 
 
-def test_an_answer_that_ends_the_connection_does_not_keep_it_for_who_does_not_read(server: ServerProcess) -> None:
-    with closing(connected(server, window=4096)) as connection:
-        many = b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\n\r\n" * 60
-        connection.sendall(many + b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        begun = time.monotonic()
-        while connections_of(server) > 0 and time.monotonic() - begun < 10:
-            time.sleep(0.1)
-        assert connections_of(server) == 0
-
-
 def revoke_many(database: Path, number: int) -> None:
     """Entries of the outbox in one transaction, past the server: more at once than it could be asked for."""
     now = int(time.time() * 1000)
