@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,9 +109,3 @@ def alive_in(records: Sequence[LogRecord], upto: int, at: Instant) -> list[LogRe
         if record.seq <= upto:
             last[record.key] = record
     return sorted((each for each in last.values() if each.expires >= at // SECOND), key=lambda each: each.seq)
-
-
-async def every_few_steps(work: Any, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        await work()
-        await asyncio.sleep(0)
