@@ -221,6 +221,15 @@ def test_time_for_forgetting_is_never_ahead_of_either_clock(wrong: str) -> None:
         assert purge_clock.now_at(at) == START
 
 
+def test_time_for_forgetting_is_not_ahead_of_the_monotonic_clock_when_both_others_are() -> None:
+    """One machine, or one time server, for both: an hour ahead together, and back."""
+    monotonic, wall = Clock(50.0), Clock(START)
+    purge_clock = PurgeClock(monotonic, wall)
+    purge_clock.now_at(START * 1000)
+    wall.seconds += 3600
+    assert purge_clock.now_at((START + 3600) * 1000) == START
+
+
 def test_time_for_forgetting_begins_with_the_clock_that_is_behind() -> None:
     """A service that starts while the issuer's clock is ahead must not forget what a right clock would still need."""
     assert PurgeClock(Clock(50.0), Clock(START)).now_at((START + 3600) * 1000) == START
