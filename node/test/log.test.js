@@ -25,6 +25,7 @@ test('what is over is forgotten, and nothing else', () => {
   state.add({ key: 'sid:a', version: 0, expires: 10 });
   state.add({ key: 'sid:b', version: 0, expires: 11 });
   state.add({ key: 'sid:a', version: 0, expires: 12 });
+  state.add({ key: 'sid:a', version: 0, expires: 9 });
   state.forget(12);
   assert.deepEqual([...state.keys()], ['sid:a']);
 });

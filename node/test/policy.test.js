@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Verifier, acceptUntil } from '../src/index.js';
+import { Refusal, Verifier, acceptUntil } from '../src/index.js';
 import { AUDIENCE } from './fake.js';
 import { setUp, until, verdict } from './setup.js';
 
@@ -88,6 +88,13 @@ test('before the first checkpoint nothing is accepted without asking', async (t)
   assert.equal(await verdict(verifier, token, { onStale: acceptUntil(1e9) }), 'not_ready');
   const asking = await setUp(t, { ...CREDENTIALS, onStale: 'introspect' }, quiet);
   assert.equal(await verdict(asking.verifier, await asking.issuer.token()), 'accepted');
+});
+
+test('what cannot be found out is 503, what is known is not', () => {
+  const statuses = (codes) => codes.map((code) => new Refusal(code).status);
+  assert.deepEqual(statuses(['stale', 'not_ready', 'keys_unavailable', 'overloaded']), [503, 503, 503, 503]);
+  assert.deepEqual(statuses(['missing_token', 'revoked_sid', 'inactive', 'unknown_key']), [401, 401, 401, 401]);
+  assert.deepEqual(statuses(['malformed_request', 'insufficient_scope']), [400, 403]);
 });
 
 test('nonsense is refused when the verifier is made', () => {
