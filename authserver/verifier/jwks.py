@@ -136,11 +136,10 @@ class JwksCache:
 
     def _keep_fresh(self, wait: bool) -> None:
         now = self._monotonic()
-        if now < self._refresh_at:
-            return
         if now <= self._usable_until:
-            self._refresh_in_background(now)
-        else:
+            if now >= self._refresh_at:
+                self._refresh_in_background(now)
+        elif now >= self._refresh_at or self._flight is not None:
             self._wait_for_fetch(wait)
 
     def _look_for_unknown(self, wait: bool) -> None:

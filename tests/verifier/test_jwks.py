@@ -256,6 +256,20 @@ def test_after_a_rest_a_token_that_was_seen_before_waits_for_the_keys_too() -> N
     assert service.refusal(token) == "accepted"
 
 
+def test_keys_that_get_too_old_while_new_ones_are_under_way_are_waited_for() -> None:
+    service = a_service()
+    token, go_on = a_token(exp=NOON + 3000), threading.Event()
+    assert service.refusal(token) == "accepted"
+    service.network.answers[JWKS] = lambda body: (go_on.wait(5), an_answer({"keys": [jwk()]}))[1]
+    later(service, 599)
+    assert service.refusal(token) == "accepted"
+    assert eventually(lambda: service.network.count(JWKS) == 2)
+    later(service, 2)
+    threading.Timer(0.05, go_on.set).start()
+    assert service.refusal(token) == "accepted"
+    assert service.network.count(JWKS) == 2
+
+
 def test_a_withdrawn_key_takes_the_tokens_along_that_were_seen_before() -> None:
     service = a_service()
     token = a_token(exp=NOON + 3000)
