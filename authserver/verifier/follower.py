@@ -112,10 +112,10 @@ class FeedFollower:
             self._closing, self._first = threading.Event(), threading.Event()
             if self.ready:
                 self._first.set()
+            if self._reporter is not None:  # first, so that it hears of the first change
+                self._reporter.start()
             self._thread = threading.Thread(target=self._run, name="authserver-feed", daemon=True)
             self._thread.start()
-            if self._reporter is not None:
-                self._reporter.start()
             self._running_in = os.getpid()
 
     def close(self) -> None:

@@ -114,7 +114,7 @@ def test_under_each_fault_of_polls_nothing_is_accepted_for_longer_than_allowed(w
 def test_a_server_that_asks_for_time_gets_it(world: World) -> None:
     world.answers["/tail"] = Response(503, {"retry-after": "4"}, b"")
     assert world.follow(world.follower(mode="poll")) == 4
-    world.answers["/tail"] = Response(503, {"retry-after": "86400"}, b"")
+    world.answers["/tail"] = Response(503, {"retry-after": "900"}, b"")
     assert world.follow(world.follower(mode="poll")) <= 5
 
 

@@ -69,6 +69,11 @@ def test_a_truncated_one_is_noticed_even_if_it_was_signed_so(cut: int) -> None:
     assert refused(body[: -cut or len(body)], log) == (cut > 0)
 
 
+def test_what_follows_the_last_line_is_noticed_even_if_it_was_signed_so() -> None:
+    log = a_log(3)
+    assert refused(log.take_snapshot(START).body + b"x", log)
+
+
 def test_one_without_a_body_is_refused() -> None:
     assert refused(b"", a_log(1))
 
