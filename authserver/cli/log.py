@@ -84,7 +84,7 @@ def renew_log(
     yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Begin a new log, after a backup was restored or a failover lost commits.
+    """Begin a new log after commits were lost. A backup was restored, or a failover lost some.
 
     What was revoked and is lost could be accepted again: so every token of before is refused. A signing key that was
     revoked after the backup would be back, so the keys are replaced too.

@@ -19,7 +19,7 @@ COLUMNS = ("client_id", "instance", "state", "seq", "lag", "entries", "address",
 
 @app.callback()
 def _only_verbs() -> None:
-    """See which resource servers follow the revocation feed, and how far they are."""
+    """See which resource servers follow the feed. And how far they are."""
 
 
 @app.command("list")
@@ -30,7 +30,7 @@ def list_resource_servers(
     client: Annotated[str | None, typer.Option("--client", help="Only those of this client.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the resource servers that report, with the last revocation that each has applied."""
+    """List the resource servers that report. Each with the last revocation that it has applied."""
 
     async def work(services: Services) -> list[dict[str, object]]:
         from authserver.administration.views import resource_server_body

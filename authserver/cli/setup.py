@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def init(as_json: JsonFlag = False) -> None:
-    """Make the master key and the tables, where there are none yet."""
+    """Make the master key and the tables. What is there already stays as it is."""
     settings = settings_or_leave()
     made = ensure_master_key(settings)
     revisions = run_migrations(settings)

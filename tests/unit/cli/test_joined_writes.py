@@ -33,7 +33,7 @@ def wire() -> Recorder:
 
 @pytest.fixture
 async def joined(wire: Recorder) -> JoinedWrites:
-    return JoinedWrites(cast(asyncio.Transport, wire), asyncio.get_running_loop())
+    return JoinedWrites(cast(asyncio.Transport, wire), asyncio.get_running_loop(), lambda: None)
 
 
 async def test_head_and_body_written_in_one_turn_are_sent_as_one(joined: JoinedWrites, wire: Recorder):
