@@ -169,7 +169,7 @@ async def test_parameters_that_mean_nothing_are_refused(site: Site, query: str) 
 # -- who may read ---------------------------------------------------------------------------------------
 
 
-PATHS = ("tail", "tail?after=0", "stream", "0123456789abcdef/tiles/0", "0123456789abcdef/snapshots/1")
+PATHS = ("tail", "tail?after=0", "stream", "fedcba9876543210/tiles/0", "fedcba9876543210/snapshots/1")
 
 
 async def test_a_feed_for_clients_asks_for_their_credentials(sqlite_url: str, tmp_path: Path) -> None:

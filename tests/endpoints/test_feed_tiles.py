@@ -54,7 +54,7 @@ async def test_what_is_not_there_is_404(site: Site, path: str) -> None:
 
 async def test_another_log_has_no_tiles(site: Site) -> None:
     await revoke_many(site, 257)
-    assert (await site.http.get("/revocations/0123456789abcdef/tiles/0")).status_code == 404
+    assert (await site.http.get("/revocations/fedcba9876543210/tiles/0")).status_code == 404
 
 
 async def test_a_snapshot_is_what_its_checkpoint_says(site: Site) -> None:
