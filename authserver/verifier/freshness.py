@@ -44,12 +44,22 @@ class Freshness:
     def __init__(self, monotonic: Clock, wall: Clock) -> None:
         self._monotonic, self._wall = monotonic, wall
         self._point: Point | None = None
+        self._ahead = 0.0
+        """By how much the wall clock was ahead of the monotonic one when the copy last moved on."""
         self._seen: OrderedDict[tuple[str, int, int], float] = OrderedDict()
 
     def age(self) -> float:
-        """Seconds; infinite before the first checkpoint."""
+        """Seconds; infinite before the first checkpoint.
+
+        A wall clock that is set forward makes the copy older until the next checkpoint: a machine whose monotonic clock
+        stood still with it (paused from outside) has no other sign of the time that it missed.
+        """
         point = self._point  # once: another thread moves it
-        return inf if point is None else max(0.0, self._monotonic() - point.moment)
+        if point is None:
+            return inf
+        now = self._monotonic()
+        missed = self._wall() - now - self._ahead
+        return max(0.0, now - point.moment) + max(0.0, missed)
 
     def issuer_now(self) -> float | None:
         """Seconds since the epoch by the issuer's clock."""
@@ -69,7 +79,9 @@ class Freshness:
     def advance(self, point: Point) -> None:
         """Its records are applied."""
         if self._point is None or point.moment > self._point.moment:
+            # In this order: whoever asks in between takes the copy for too old, if anything.
             self._point = point
+            self._ahead = self._wall() - self._monotonic()
 
     def _first_seen(self, checkpoint: Checkpoint, moment: float) -> Point:
         """The same checkpoint proves no more when it comes again, from a stuck cache or whoever repeats it."""

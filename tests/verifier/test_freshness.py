@@ -28,14 +28,24 @@ def test_before_the_first_checkpoint_the_copy_is_infinitely_old(world: World) ->
     assert not follower.ready
 
 
-def test_a_copy_ages_by_the_monotonic_clock_alone(world: World) -> None:
+def test_a_copy_ages_by_the_monotonic_clock(world: World) -> None:
     follower = world.followed()
     assert follower.age() == 0
-    world.wall.seconds += 3600
+    world.wall.seconds -= 3600
     assert follower.age() == 0
     world.monotonic.seconds += 3
     assert follower.age() == 3
     assert follower.issuer_now() == START + 3
+
+
+def test_a_wall_clock_that_jumps_ahead_makes_the_copy_older_until_the_next_checkpoint(world: World) -> None:
+    """All that a machine sees of having been paused from outside, its monotonic clock with it."""
+    follower = world.followed()
+    world.wall.seconds += 30
+    assert follower.age() == 30
+    world.passes(0.5)
+    world.connect(follower, world.cp())
+    assert follower.age() == 0
 
 
 def test_the_first_checkpoint_is_as_old_as_the_request_for_it(world: World) -> None:
