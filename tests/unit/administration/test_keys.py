@@ -47,7 +47,9 @@ async def scene(sqlite_stores: Stores) -> Scene:
     async def changed() -> None:
         bus.heard.append("changed")
 
-    revoker = Revoker(sqlite_stores.revocations, bus, AuditLog(clock), clock, rotation.withdraw, "https://auth.example", changed)
+    revoker = Revoker(
+        sqlite_stores.revocations, bus, AuditLog(clock), clock, rotation.withdraw, "https://auth.example", changed
+    )
     return Scene(rotation, KeyDirectory(sqlite_stores.keys, rotation.rotate, revoker, changed), bus.heard)
 
 
