@@ -114,7 +114,20 @@ def test_one_short_run_gives_every_figure_for_every_name() -> None:
         assert all(result[figure] > 0 for figure in figures), result
 
 
-SMALL = "--verifiers 4 --processes 2 --revocations 5 --streams 20 --burst 3000 --entries 10000".split()
+SMALL = [
+    "--verifiers",
+    "4",
+    "--processes",
+    "2",
+    "--revocations",
+    "5",
+    "--streams",
+    "20",
+    "--burst",
+    "3000",
+    "--entries",
+    "10000",
+]
 
 
 def test_revocation_and_validation_are_measured_in_small_too(tmp_path: Path) -> None:
