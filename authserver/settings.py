@@ -135,8 +135,8 @@ class Settings(BaseSettings):
         "Networks (CIDR, separated by commas) whose X-Forwarded-For and X-Forwarded-Proto are believed."))
     max_body_bytes: int = Field(65536, ge=1024, description="Larger request bodies are refused (413).")
     request_timeout: Span = Field(10 * SECOND, ge=100, description=(
-        "How long a caller may take to send the headers of a request, and after them its body (408), and to read some of "
-        "what waits for it."))
+        "How long a caller may take to send the headers of a request, and after them its body (408), and to read some "
+        "of what waits for it."))
 
     feed_access: Literal["public", "clients"] = Field("public", description=(
         "Who may read the revocation feed: anybody (it holds no identifiers, and caches may share it), or only "
