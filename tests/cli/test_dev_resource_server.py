@@ -24,7 +24,8 @@ from tests.server_process import until
 from tests.servers import free_port
 
 GUIDE = (ROOT / "docs/guide/log-out-with-tokens.md").read_text()
-STEPS = re.findall(r"```sh\n(.*?)```\n```\n(.*?)```", GUIDE, re.DOTALL)
+STEPS = re.findall(r"```sh\n(.*?)```\n(?:```\n(.*?)```)?", GUIDE, re.DOTALL)
+"""What is typed, and what is printed below it, "" where nothing is."""
 SECONDS = 3.0
 """Far more than a revocation takes to arrive: docs/benchmark.md says how long that is."""
 
@@ -112,37 +113,34 @@ def test_the_lines_it_prints_do_what_they_say(demo: Both, tmp_path: Path) -> Non
     assert answered[-1] == {"error": "invalid_token", "error_description": "The token was revoked."}
 
 
-def typed(lines: str, directory: Path, **variables: str) -> str:
-    """What a shell says to them."""
+def typed(lines: str, directory: Path) -> str:
+    """What a shell in that directory says to them."""
+    _command(directory, "python3", f'"{sys.executable}"')
     if shutil.which("curl") is None:
-        stand_in = directory / "bin" / "curl"
-        stand_in.parent.mkdir()
-        stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/tests/cli/curl_stand_in.py" "$@"\n')
-        stand_in.chmod(0o755)
+        _command(directory, "curl", f'"{sys.executable}" "{ROOT}/tests/cli/curl_stand_in.py"')
     done = subprocess.run(
-        ["sh", "-eu", "-c", lines], capture_output=True, text=True, check=True, timeout=60,
-        env={"PATH": f"{directory}/bin:{environment({})['PATH']}", **variables},
+        ["sh", "-eu", "-c", lines], capture_output=True, text=True, check=True, timeout=60, cwd=directory,
+        env={"PATH": f"{directory}/bin:{environment({})['PATH']}"},
     )  # fmt: skip
     return done.stdout
 
 
-@pytest.mark.parametrize(("lines", "printed"), STEPS)
-def test_the_commands_of_the_guide_do_what_it_says(demo: Both, tmp_path: Path, lines: str, printed: str) -> None:
-    tokens, client = demo.log_in(), json.loads((demo.directory / "var/demo.json").read_text())["admin_client"]
-    credentials = (client["client_id"], client["client_secret"])
-    form = {"grant_type": "client_credentials"}
-    said = typed(
-        lines, tmp_path, AUTH=demo.auth, API=demo.api, ACCESS=tokens["access_token"], REFRESH=tokens["refresh_token"],
-        ADMIN=httpx.post(f"{demo.auth}/token", data=form, auth=credentials).json()["access_token"],
-        USER_ID=httpx.get(
-            f"{demo.auth}/session", headers={"Authorization": f"Bearer {tokens['access_token']}"}
-        ).json()["user"]["user_id"],
-    )  # fmt: skip
-    assert re.sub(r":\d+", ":N", said.strip()) == re.sub(r":\d+", ":N", printed.strip())
+def _command(directory: Path, name: str, does: str) -> None:
+    script = directory / "bin" / name
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(f'#!/bin/sh\nexec {does} "$@"\n')
+    script.chmod(0o755)
 
 
-def test_the_guide_has_commands_for_both_ways() -> None:
-    assert len(STEPS) == 2
+def test_the_commands_of_the_guide_do_what_it_says_one_after_the_other(tmp_path: Path) -> None:
+    mark = "@@ next step @@"
+    with both(tmp_path) as running:
+        script = f"\necho; echo '{mark}'\n".join(commands for commands, _ in STEPS)
+        script = script.replace("http://127.0.0.1:8000", running.auth).replace("http://127.0.0.1:9000", running.api)
+        answers = typed(script, tmp_path).split(mark)
+    for (commands, printed), answer in zip(STEPS, answers, strict=True):
+        assert answer.strip() == printed.strip(), commands
+    assert len([printed for _, printed in STEPS if printed]) == 2, "it has commands for both ways"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
