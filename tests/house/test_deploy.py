@@ -105,6 +105,17 @@ def test_the_proxy_hides_metrics_and_replaces_what_callers_claim() -> None:
     assert NGINX.count("{") == NGINX.count("}")
 
 
+def test_the_proxy_lets_streams_pass_as_they_come_and_has_room_for_thousands() -> None:
+    (stream,) = re.findall(r"location = /revocations/stream \{(.*?)\}", NGINX, re.DOTALL)
+    assert "proxy_pass http://authserver;" in stream
+    assert "proxy_buffering off;" in stream
+    assert "proxy_read_timeout 1h;" in stream
+    (connections,), (files,) = (
+        re.findall(rf"{name} (\d+);", NGINX) for name in ("worker_connections", "_rlimit_nofile")
+    )
+    assert int(files) >= int(connections) >= 8192
+
+
 @pytest.mark.parametrize("header", ["X-Auth-Subject", "X-Auth-Scope", "X-Auth-Session", "Authorization"])
 def test_the_guide_sets_from_the_answer_what_visitors_could_send_themselves(header: str) -> None:
     nginx = re.sub(r"#.*", "", re.findall(r"```nginx\n(.*?)```", GUIDE, re.DOTALL)[0])

@@ -1,7 +1,8 @@
-"""A setting, route or command that is not documented does not exist for its users."""
+"""A setting, route, command or metric that is not documented does not exist for its users."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -57,6 +58,28 @@ def commands() -> list[str]:
 def test_every_command_is_in_the_reference() -> None:
     text = (DOCS / "cli.md").read_text()
     assert [command for command in commands() if not re.search(rf"`(authserver )?{command}\b", text)] == []
+
+
+def metrics() -> set[str]:
+    """As `/metrics` spells them: the first argument of whatever registers one; counters end in _total."""
+    found = set()
+    for path in sorted((ROOT / "authserver").rglob("*.py")):
+        if "verifier" in path.relative_to(ROOT).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id=how) | ast.Attribute(attr=how), args=[ast.Constant(value=str(name)), *_]
+                ):
+                    if re.fullmatch(r"authserver_[a-z_]+", name):
+                        found.add(f"{name}_total" if how in ("Counter", "Tally") else name)
+    return found
+
+
+def test_metrics_and_their_table_are_the_same() -> None:
+    assert "authserver_log_seq" in metrics(), "they are found at all"
+    table = (DOCS / "guide/operate.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(authserver_[a-z_]+)` \|", table, re.MULTILINE)) == metrics()
 
 
 def test_links_between_pages_lead_somewhere() -> None:
