@@ -55,6 +55,10 @@ def known_refused(said: str) -> bool:
     return said.startswith("401 revoked_")
 
 
+def counted(verifier: Verifier, name: str) -> int:
+    return int(str(verifier.metrics().values.get(name, 0)))
+
+
 class Said(NamedTuple):
     asked: float
     answered: float
@@ -294,20 +298,23 @@ def under(
     verifiers: dict[str, Verifier] | None = None,
     *,
     then: Callable[[], object] = lambda: None,
+    log_in: bool = False,
 ) -> Iterator[Survived]:
     """Revokes a token under the fault, watches until the bound is over, checks the promise; then the recovery.
 
-    The body runs under the fault, after the bound. `then` is done at once after the acknowledgement; the body mends it.
+    With `log_in` the token is a user's, and it is the log-in that is revoked. The body runs under the fault, after the
+    bound. `then` is done at once after the acknowledgement; the body mends it.
     """
     verifiers = verifiers or served.verifiers()
-    good, bad = served.token(), served.token()
+    good, bad = served.token(), served.log_in()["access_token"] if log_in else served.token()
+    target = {"family_id": claims_of(bad)["sid"]} if log_in else {"token": bad}
     for name, each in verifiers.items():
         soon(lambda each=each: verdict(each, bad) == ACCEPTED, f"{name} accepts")  # type: ignore[misc]
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(verifiers, {"good": good, "bad": bad}))
         with fault:
             seen = Survived(verifiers, good, bad, watch, time.monotonic())
-            seen.acknowledged = served.revoke(token=bad)
+            seen.acknowledged = served.revoke(**target)
             then()
             until_after(seen.acknowledged + BOUND, watch, verifiers)
             yield seen

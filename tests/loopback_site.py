@@ -29,7 +29,8 @@ class LoopbackSite:
     def __init__(self, database_url: str, keys_dir: Path, **settings: Any) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         """Open over restarts: whoever comes meanwhile waits, and is not refused."""
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.port = int(self._socket.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
         self._open = partial(open_site, database_url, keys_dir, issuer=self.url, **settings)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

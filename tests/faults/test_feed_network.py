@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +141,42 @@ def server_down_at_cold_start(served: Line) -> None:
         assert verdict(each, good) == ACCEPTED
 
 
+class Wall:
+    """A verifier's clock, which somebody sets."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+    @contextmanager
+    def wrong(self, seconds: float) -> Iterator[None]:
+        self.ahead = seconds
+        yield
+        self.ahead = 0.0
+
+
+def _wrong_clock(served: Line, seconds: float) -> None:
+    """Checkpoints are from the past or the future then, and not believed: nothing is accepted that should not be."""
+    wall = Wall()
+    modes: list[Any] = ["stream", "poll", "cached"]
+    followers = {mode: served.verifier(on_stale="deny", feed=mode, clock=wall) for mode in modes}
+    followers["introspect"] = served.verifier(clock=wall)
+    with under(served, wall.wrong(seconds), followers) as seen:
+        assert seen.watch.last("introspect", "bad").startswith("401")
+        for mode in modes:
+            assert seen.watch.last(mode, "good") == "503 stale"
+
+
+def verifier_clock_a_day_ahead(served: Line) -> None:
+    _wrong_clock(served, 86_400)
+
+
+def verifier_clock_a_day_behind(served: Line) -> None:
+    _wrong_clock(served, -86_400)
+
+
 SCENARIOS = [
     feed_cut,
     feed_silent,
@@ -152,6 +191,8 @@ SCENARIOS = [
     events_of_nonsense,
     server_errors,
     server_down_at_cold_start,
+    verifier_clock_a_day_ahead,
+    verifier_clock_a_day_behind,
 ]
 
 
