@@ -45,6 +45,7 @@ class Feed:
         """Sequence number of the first line in memory, or of the next record while there is none."""
         self._listeners: list[Callable[[], None]] = []
         self._grown = asyncio.Event()
+        self._heard = float("-inf")
         self.state: FeedState | None = None
 
     # -- for the follower -----------------------------------------------------------------------
@@ -68,6 +69,7 @@ class Feed:
         self._lines.extend(lines)
         self._size += sum(map(len, lines))
         self._trim(seq)
+        self._heard = self._clock()
         self.state = FeedState(log, seq, at, checkpoint.encode(), taken)
         if before is None or before.log != log or before.seq != seq:
             self._grown.set()  # everybody who waits now; those who come later wait for the next
@@ -93,6 +95,15 @@ class Feed:
     def age(self) -> float:
         """Seconds since the moment that the newest checkpoint vouches for; infinite before the first."""
         return float("inf") if self.state is None else self._clock() - self.state.taken
+
+    @property
+    def silence(self) -> float:
+        """Seconds since this process had anything to show, which it has once a second if it reaches its database.
+
+        Less than `age` while a burst is being logged: records come then, each time under a checkpoint that vouches
+        for no more than the last.
+        """
+        return self._clock() - self._heard
 
     @property
     def fresh(self) -> bool:

@@ -72,8 +72,13 @@ class Aged(Protocol):
     def age(self) -> float: ...
 
 
+class Heard(Protocol):
+    @property
+    def silence(self) -> float: ...
+
+
 def readiness(
-    maintenance: MaintenanceStore, keys: KeyRing, follower: Aged, feed: Aged, log_fault: Callable[[], str | None]
+    maintenance: MaintenanceStore, keys: KeyRing, follower: Aged, feed: Heard, log_fault: Callable[[], str | None]
 ) -> dict[str, Check]:
     """The checks of /readyz, by name."""
 
@@ -95,7 +100,7 @@ def readiness(
         return None if follower.age < MAX_FOLLOWER_AGE else "not confirmed for some seconds"
 
     async def revocation_log() -> str | None:
-        return log_fault() or (None if feed.age < MAX_FOLLOWER_AGE else "no checkpoint was signed for some seconds")
+        return log_fault() or (None if feed.silence < MAX_FOLLOWER_AGE else "no checkpoint was signed for some seconds")
 
     return {
         "database": database,

@@ -85,7 +85,7 @@ class Streams:
     def _look(self) -> None:
         """End what a silent server would only seem to serve; those who connect again may meet another one."""
         self._watching = None
-        if self.feed.age > SILENT_SECONDS:
+        if self.feed.silence > SILENT_SECONDS:
             for reader in self._readers:
                 reader.over.set()
                 reader.woken.set()

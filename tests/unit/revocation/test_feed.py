@@ -76,6 +76,16 @@ async def test_it_is_fresh_for_a_second_and_a_half_from_the_moment_it_vouches_fo
     assert feed.age == pytest.approx(1.6)
 
 
+async def test_it_is_silent_since_it_was_last_written_to_whatever_that_vouches_for(clock: Hands) -> None:
+    feed = Feed(clock=clock)
+    assert feed.silence == float("inf")
+    grow(feed, 1, taken=95.0)
+    clock.time = 100.5
+    grow(feed, 1, taken=95.0)
+    clock.time = 101.0
+    assert (feed.silence, feed.age) == (pytest.approx(0.5), pytest.approx(6.0))
+
+
 async def test_a_checkpoint_without_records_wakes_nobody_who_waits_for_records(clock: Hands) -> None:
     feed = Feed(clock=clock)
     grow(feed, 1)

@@ -149,6 +149,20 @@ async def test_a_stream_ends_when_its_server_has_been_silent_for_three_seconds(s
     assert len(site.streams) == 0
 
 
+async def test_a_server_that_logs_a_burst_is_not_silent(site: Site) -> None:
+    """Others could vouch for no more than it does, and what it has is what its readers lack."""
+    grow(site.feed, 1, taken=site.clock.time)
+    began = site.clock.time
+    async with reading(site.app, "/stream") as stream:
+        await stream.until("cp")
+        for _ in range(3):
+            site.clock.time += 2.0
+            grow(site.feed, 100, taken=began)
+            await asyncio.sleep(1.2 * streams.LOOK_SECONDS)
+            assert (await stream.until("cp"))[-1].name == "cp"
+        assert not stream.ended.is_set()
+
+
 async def test_a_reader_that_goes_away_is_forgotten(site: Site) -> None:
     grow(site.feed, 1)
     async with reading(site.app, "/stream") as stream:
