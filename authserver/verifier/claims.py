@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 from .errors import ClaimMissing, NotYetValid, ProofRequired, WrongAudience, WrongIssuer
+from .policy import is_seconds
 from .records import key_of
 from .strict import numeric_date
 from .token import TokenKeys, VerifiedToken
@@ -65,11 +66,14 @@ class Expected:
 
 def expected(issuer: str, audience: str | Iterable[str], leeway: float) -> Expected:
     """Raises ValueError for what would let everything or nothing in."""
-    audiences = frozenset({audience} if isinstance(audience, str) else audience)
-    if not issuer or not audiences or not all(isinstance(name, str) and name for name in audiences):
-        raise ValueError("issuer and audience are texts that are not empty")
-    if isinstance(leeway, bool) or not (isfinite(leeway) and 0 <= leeway <= MAX_LEEWAY):
-        raise ValueError(f"leeway is a number of seconds from 0 to {MAX_LEEWAY:g}")
+    try:
+        audiences = frozenset({audience} if isinstance(audience, str) else audience)
+    except TypeError:
+        audiences = frozenset()
+    if not audiences or not all(isinstance(name, str) and name for name in audiences):
+        raise ValueError(f"audience {audience!r}: must be a text that is not empty, or several")
+    if not is_seconds(leeway) or leeway > MAX_LEEWAY:
+        raise ValueError(f"leeway {leeway!r}: must be a number of seconds from 0 to {MAX_LEEWAY:g}")
     return Expected(issuer, audiences, float(leeway))
 
 
@@ -82,11 +86,17 @@ def token_keys(token: VerifiedToken, kid_key: bytes) -> TokenKeys:
         jti=key_of("jti", issuer, token.token_id),
         sid=None if token.session_id is None else key_of("sid", issuer, token.session_id),
         sub=key_of("sub", issuer, token.subject),
-        cli=key_of("cli", issuer, token.client_id),
+        cli=_client_key(issuer, token.client_id),
         s=subject,
         c=client,
         i=realm,
     )
+
+
+@lru_cache(maxsize=256)
+def _client_key(issuer: str, client_id: str) -> bytes:
+    """Few clients, many tokens."""
+    return key_of("cli", issuer, client_id)
 
 
 def _versions(claims: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -104,10 +114,11 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not value:
         _refuse(name)
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair: JSON can spell it, nothing can hash it
-        _refuse(name)
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half a surrogate pair: JSON can spell it, nothing can hash it
+            _refuse(name)
     return value
 
 

@@ -7,7 +7,7 @@ that is told 401 throws its session away, so 401 is never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 
@@ -159,6 +159,7 @@ class Revoked(InvalidToken):
 
     code = "revoked"
     default_description = "The token was revoked."
+    kinds: ClassVar[tuple[str, ...]] = ("kid", "jti", "sid", "sub", "cli", "iss")
 
     def __init__(self, kind: str, *, detail: str | None = None) -> None:
         super().__init__(detail=detail)
@@ -218,3 +219,21 @@ class Overloaded(Undecided):
     """Too many requests are waiting for an answer about their tokens already."""
 
     code = "overloaded"
+
+
+def descriptions() -> dict[str, str]:
+    """What the client is told, by code, unless a refusal says more."""
+    told = {each.code: each.default_description for each in _below(Refusal) if not each.__subclasses__()}
+    text = told.pop(Revoked.code)
+    return {**told, **{f"{Revoked.code}_{kind}": text for kind in Revoked.kinds}}
+
+
+def every_code() -> tuple[str, ...]:
+    """Of the refusals that happen; classes that only gather others have none of their own."""
+    return tuple(descriptions())
+
+
+def _below(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)

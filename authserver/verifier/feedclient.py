@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from .records import FeedFault, Record, parse_records
-from .transport import SILENCE, Download, Response, Transport
+from .transport import SILENCE, Download, Response, Transport, cause_of
 
 MAX_TAIL = 4 << 20
 """Bytes: an answer has 4096 records of at most 112 bytes, and a checkpoint."""
@@ -22,8 +22,8 @@ class Unexpected(FeedFault):
 
     code = "unexpected_answers"
 
-    def __init__(self, what: str, status: int, retry_after: str | None = None) -> None:
-        super().__init__(f"{what} was answered with status {status}")
+    def __init__(self, what: str, status: int, retry_after: str | None = None, cause: str | None = None) -> None:
+        super().__init__(f"{what} was answered with status {status}{f': {cause}' if cause else ''}")
         self.status = status
         seconds = int(retry_after) if retry_after and retry_after.isdecimal() and len(retry_after) < 4 else 0
         self.retry_after = float(seconds)
@@ -61,7 +61,7 @@ class FeedClient:
         if position is not None:
             headers["Last-Event-ID"] = position
         with self.transport.open(f"{self.url()}/stream", headers=headers, timeout=SILENCE) as download:
-            _expect(200, "the stream", download.status, download.headers)
+            self._expect(200, "the stream", download.status, download.headers)
             if not download.headers.get("content-type", "").startswith("text/event-stream"):
                 raise NoStream("the stream", download.status)
             yield download
@@ -70,49 +70,51 @@ class FeedClient:
         """The newest tile; None if it is still the one of `etag`."""
         headers = self._headers({"If-None-Match": etag} if etag else {})
         response = self.transport.get(f"{self.url()}/tail", limit=MAX_TAIL, headers=headers)
-        return None if etag and response.status == 304 else _tail(response)
+        if etag and response.status == 304:
+            return None
+        self._expect(200, "the tail", response.status, response.headers)
+        return _tail(response)
 
     def tail_after(self, seq: int, wait: int) -> Tail:
         """What came after `seq`, at most the newest few thousand; waits up to `wait` seconds for something."""
-        return _tail(
-            self.transport.get(
-                f"{self.url()}/tail?after={seq}&wait={wait}",
-                limit=MAX_TAIL,
-                headers=self._headers(),
-                timeout=wait + SILENCE,
-                deadline=wait + CATCH_UP_SECONDS,
-            )
+        response = self.transport.get(
+            f"{self.url()}/tail?after={seq}&wait={wait}",
+            limit=MAX_TAIL,
+            headers=self._headers(),
+            timeout=wait + SILENCE,
+            deadline=wait + CATCH_UP_SECONDS,
         )
+        self._expect(200, "the tail", response.status, response.headers)
+        return _tail(response)
 
     def tile(self, log: str, number: int) -> list[Record]:
         """What it says, believed only when the chain holds: caches keep tiles for ever."""
         response = self.transport.get(f"{self.url()}/{log}/tiles/{number}", limit=MAX_TILE, headers=self._headers())
-        _expect(200, "a tile", response.status, response.headers)
+        self._expect(200, "a tile", response.status, response.headers)
         return parse_records(response.body)
 
     @contextmanager
     def snapshot(self, log: str, seq: int) -> Iterator[Iterator[bytes]]:
         url = f"{self.url()}/{log}/snapshots/{seq}"
         with self.transport.open(url, headers=self._headers(), deadline=SNAPSHOT_SECONDS) as download:
-            _expect(200, "a snapshot", download.status, download.headers)
+            self._expect(200, "a snapshot", download.status, download.headers)
             yield download.pieces()
 
     def report(self, body: bytes) -> None:
         headers = {**self._headers(), "Content-Type": "application/json"}
         response = self.transport.post(f"{self.url()}/applied", body, limit=MAX_TILE, headers=headers)
-        _expect(204, "a report", response.status, response.headers)
+        self._expect(204, "a report", response.status, response.headers)
+
+    def _expect(self, status: int, what: str, given: int, headers: Mapping[str, str]) -> None:
+        if given != status:
+            cause = cause_of(given, credentials=self.authorization is not None)
+            raise Unexpected(what, given, headers.get("retry-after"), cause)
 
     def _headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         fresh = {} if self.shared_cache else {"Cache-Control": "no-cache"}
         return {**fresh, **({"Authorization": self.authorization} if self.authorization else {}), **(more or {})}
 
 
-def _expect(status: int, what: str, given: int, headers: Mapping[str, str]) -> None:
-    if given != status:
-        raise Unexpected(what, given, headers.get("retry-after"))
-
-
 def _tail(response: Response) -> Tail:
-    _expect(200, "the tail", response.status, response.headers)
     checkpoint, _, lines = response.body.partition(b"\n")
     return Tail(checkpoint.decode("latin-1"), parse_records(lines), response.headers.get("etag"))

@@ -23,6 +23,7 @@ from .report import Applied, Reporter
 from .sessions import NothingNew, Sessions
 from .state import Revocations
 from .transport import TimedOut, Transport, TransportError
+from .troubles import Troubles
 
 Mode = Literal["stream", "poll", "cached"]
 CLOSING_SECONDS = 0.9
@@ -68,6 +69,7 @@ class FeedFollower:
         wall: Clock = clock.wall,
         monotonic: Clock = clock.monotonic,
         pause: Callable[[float], bool] | None = None,
+        troubles: Troubles | None = None,
     ) -> None:
         """
         `feed_url`: the `revocation_feed_endpoint` of the metadata; may raise TransportError; asked for each request.
@@ -75,11 +77,12 @@ class FeedFollower:
         `authorization`: the header of a confidential client, for private feeds and reports.
         `on_kid`: told the 16-byte key of each revoked `kid`, so that it leaves the JWKS's copy at once.
         `pause`: waits so many seconds between requests; true if the follower was closed meanwhile.
+        `troubles`: where what is wrong is kept, for whoever asks.
         The transport is closed with the follower.
         """
         self._pause = pause or self._wait
         self._mode, self._transport, self._monotonic = mode, transport, monotonic
-        self._notes = Notes(monotonic)
+        self._notes = Notes(monotonic, troubles)
         self._freshness = Freshness(monotonic, wall)
         client = FeedClient(feed_url, transport, authorization, mode == "cached")
         recovery = Recovery(issuer, client, self._notes)

@@ -22,7 +22,8 @@ from .clock import Clock
 from .metadata import Discovery, Unreachable, json_answer
 from .strict import Malformed, json_object
 from .token import VerifiedToken
-from .transport import Transport, TransportError
+from .transport import Transport, TransportError, cause_of
+from .troubles import Troubles
 
 MAX_ANSWER = 64 * 1024
 """Bytes."""
@@ -65,6 +66,7 @@ class Introspector:
         limits: IntrospectionLimits,
         monotonic: Clock,
         count: Callable[[str], None],
+        troubles: Troubles,
     ) -> None:
         self._discovery = discovery
         self._transport = transport
@@ -72,6 +74,7 @@ class Introspector:
         self._limits = limits
         self._monotonic = monotonic
         self._count = count
+        self._troubles = troubles
         self.breaker = Breaker(limits.failures, limits.rest, monotonic)
         self.renew_locks()
 
@@ -150,11 +153,14 @@ class Introspector:
             answer = _judged(self._request(token, deadline), verified)
         except (Unreachable, TransportError, Malformed) as error:
             self.breaker.failed()
-            return Answer("failed", detail=f"introspection: {error}")
+            detail = f"introspection: {error}"
+            self._troubles.arose("introspection", detail)
+            return Answer("failed", detail=detail)
         except BaseException:
             self.breaker.failed()
             raise
         self.breaker.succeeded()
+        self._troubles.over("introspection")
         return answer
 
     def _request(self, token: str, deadline: float) -> dict[str, Any]:
@@ -167,6 +173,8 @@ class Introspector:
         body = urlencode({"token": token, "token_type_hint": "access_token"}).encode("ascii")
         headers = {**_HEADERS, "Authorization": self._authorization}
         response = self._transport.post(endpoint, body, limit=MAX_ANSWER, headers=headers, timeout=left, deadline=left)
+        if cause := cause_of(response.status, credentials=True):
+            raise Unreachable(f"status {response.status}: {cause}")
         return json_object(json_answer(response, "application/json"))
 
 

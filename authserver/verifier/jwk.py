@@ -57,10 +57,13 @@ class Key:
 
 def checked_algorithms(algorithms: Iterable[str]) -> tuple[str, ...]:
     """Raises ValueError for algorithms that this verifier does not do: unknown, symmetric or `none`."""
-    names = tuple(algorithms)
-    unknown = [name for name in names if name not in _KEY_TYPES]
-    if isinstance(algorithms, str) or not names or unknown:
-        raise ValueError(f"algorithms are some of {', '.join(_KEY_TYPES)}")
+    try:
+        names = () if isinstance(algorithms, str) else tuple(algorithms)
+        known = all(name in _KEY_TYPES for name in names)
+    except TypeError:
+        names, known = (), False
+    if not names or not known:
+        raise ValueError(f"algorithms {algorithms!r}: must be a list of some of {', '.join(_KEY_TYPES)}")
     return names
 
 

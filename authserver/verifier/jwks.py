@@ -18,6 +18,7 @@ from .jwk import Key, UnusableKeys, is_kid, parse_jwks
 from .metadata import DEADLINE, Discovery, Unreachable, json_answer
 from .records import key_of
 from .transport import Transport, TransportError
+from .troubles import Troubles
 
 MAX_JWKS = 256 * 1024
 """Bytes."""
@@ -45,13 +46,20 @@ class JwksCache:
     """Keys by `kid`. The look-up takes no lock; a lock is held only to say who fetches."""
 
     def __init__(
-        self, issuer: str, algorithms: Sequence[str], discovery: Discovery, transport: Transport, monotonic: Clock
+        self,
+        issuer: str,
+        algorithms: Sequence[str],
+        discovery: Discovery,
+        transport: Transport,
+        monotonic: Clock,
+        troubles: Troubles,
     ) -> None:
         self._issuer = issuer
         self._algorithms = algorithms
         self._discovery = discovery
         self._transport = transport
         self._monotonic = monotonic
+        self._troubles = troubles
         self._keys: dict[str, Key] = {}
         self._dropped: dict[bytes, None] = {}
         self._fetched_at = self._failed_at = self._unknown_at = NEVER
@@ -202,6 +210,7 @@ class JwksCache:
         except (Unreachable, UnusableKeys, TransportError) as error:
             self._failed(f"JWKS: {error}")
             return
+        self._troubles.over("keys")
         with self._lock:
             self._keys = self._without_dropped(keys)
         self._fetched_at = started
@@ -216,6 +225,7 @@ class JwksCache:
         self._refresh_at = self._failed_at + RETRY_AFTER
         self._usable_until = self._fetched_at + STALE_BOUND
         self._discovery.doubt()
+        self._troubles.arose("keys", f"the issuer's keys cannot be had: {failure}")
 
     def _ask(self) -> bytes:
         url = self._discovery.get().jwks_uri

@@ -35,10 +35,10 @@ class Metadata:
 
 def metadata_url(issuer: str) -> str:
     """RFC 8414 section 3.1: the well-known part stands between host and path. Raises ValueError for no issuer URL."""
-    checked_url(issuer)
+    checked_url(issuer, "issuer")
     parts = urlsplit(issuer)
     if parts.query or "?" in issuer:
-        raise ValueError("an issuer has no query (RFC 8414 section 2)")
+        raise ValueError(f"issuer {issuer!r}: must be without a query (RFC 8414 section 2)")
     return urlunsplit((parts.scheme, parts.netloc, _WELL_KNOWN + parts.path.rstrip("/"), "", ""))
 
 
@@ -95,8 +95,11 @@ class Discovery:
 
     def _read(self, body: bytes) -> Metadata:
         document = _object(body, "metadata")
-        if document.get("issuer") != self._issuer:  # RFC 8414 section 3.3: byte for byte
-            raise Unreachable("metadata: of another issuer")
+        named = document.get("issuer")
+        if named != self._issuer:  # RFC 8414 section 3.3: byte for byte
+            raise Unreachable(
+                f"the metadata names issuer {str(named)[:200]!r}, this verifier was given {self._issuer!r}"
+            )
         jwks_uri = self._address(document, "jwks_uri")
         if jwks_uri is None:
             raise Unreachable("metadata: no jwks_uri")

@@ -6,7 +6,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from .errors import every_code
 
 PREFIX = "authserver_verifier_"
 
@@ -31,8 +33,36 @@ _CONTENT = {
     "introspections_total": ("counter", "Questions to the issuer about one token, by what came of them."),
     "jwks_fetches_total": ("counter", "Requests for the issuer's keys."),
     "jwks_failures_total": ("counter", "Requests for the issuer's keys that brought none."),
+    "feed_forks_total": ("counter", "Checkpoints that contradict what is known: the log was forged or rolled back."),
+    "feed_new_logs_total": ("counter", "Times that the issuer began a new log, as after a restored backup."),
+    "feed_refused_checkpoints_total": (
+        "counter",
+        "Checkpoints not believed: signature, issuer, form or time (clocks!).",
+    ),
+    "feed_older_checkpoints_total": (
+        "counter",
+        "Checkpoints older than the copy, as from a cache or a lagging server.",
+    ),
+    "feed_broken_chains_total": ("counter", "Times that records did not lead to the signed checkpoint."),
+    "feed_malformed_total": ("counter", "Answers that are not in the feed's format."),
+    "feed_unexpected_answers_total": ("counter", "Answers with another status than the feed gives, such as 401."),
+    "feed_connection_failures_total": ("counter", "Connections refused, cut off or silent."),
+    "feed_nothing_new_total": ("counter", "Connections given up because they did not keep the copy young."),
+    "feed_reconnects_total": ("counter", "Times that following began anew after trouble."),
+    "feed_out_of_reach_total": ("counter", "Times that neither records nor a snapshot led to the checkpoint."),
+    "feed_tiles_total": ("counter", "Tiles of records fetched to catch up."),
+    "feed_snapshots_total": ("counter", "Snapshots fetched, as at the start."),
+    "feed_refused_snapshots_total": ("counter", "Snapshots that are not what was signed, or too large."),
+    "feed_mistakes_total": ("counter", "Errors in the verifier's own program: report them."),
+    "feed_reports_total": ("counter", "Reports to the issuer of what was applied."),
+    "feed_report_failures_total": ("counter", "Such reports that the issuer did not take."),
 }
-_LABELS = {"refusals_total": "code", "stale_decisions_total": "decision", "introspections_total": "outcome"}
+_LABELS = {
+    "refusals_total": ("code", every_code()),
+    "stale_decisions_total": ("decision", get_args(Decision)),
+    "introspections_total": ("outcome", ("active", "inactive", "failed", "timeout", "overloaded", "open")),
+}
+"""The label's name, and the values that stand with 0 until something happens: alarms need something to compare with."""
 
 Value = float | Mapping[str, int]
 
@@ -105,14 +135,15 @@ class Metrics:
 
 
 def _lines(name: str, value: Value, labels: Mapping[str, str]) -> Iterable[str]:
-    kind, text = _CONTENT.get(name, ("counter", "Of the feed, see docs/feed.md."))
+    kind, text = _CONTENT[name]
     yield f"# HELP {PREFIX}{name} {_escaped(text)}"
     yield f"# TYPE {PREFIX}{name} {kind}"
     if not isinstance(value, Mapping):
         yield _sample(name, labels, value)
         return
-    for label, count in sorted(value.items()):
-        yield _sample(name, {**labels, _LABELS[name]: label}, count)
+    label, known = _LABELS[name]
+    for each, count in sorted({**dict.fromkeys(known, 0), **value}.items()):
+        yield _sample(name, {**labels, label: each}, count)
 
 
 def _sample(name: str, labels: Mapping[str, str], value: float) -> str:

@@ -9,9 +9,7 @@ from .clock import Clock
 from .logcopy import ForkedLog
 from .records import FeedFault
 from .transport import TransportError
-
-REPEAT_SECONDS = 60.0
-"""The same trouble is logged once in so many seconds, however often it comes."""
+from .troubles import REPEAT_SECONDS, Troubles
 
 NAMES = (
     "gaps", "older_checkpoints", "refused_checkpoints", "broken_chains", "forks", "new_logs", "malformed",
@@ -26,8 +24,9 @@ logger = logging.getLogger("authserver.verifier")
 class Notes:
     """Counters of the feed, by the `code` of faults and the names of events."""
 
-    def __init__(self, monotonic: Clock) -> None:
+    def __init__(self, monotonic: Clock, troubles: Troubles | None = None) -> None:
         self.counters: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
+        self.troubles = troubles or Troubles(monotonic)
         self._monotonic = monotonic
         self._logged: dict[str, float] = {}
 
@@ -44,7 +43,13 @@ class Notes:
     def fault(self, error: FeedFault | TransportError) -> None:
         """A fork is the one that somebody should get up for."""
         if isinstance(error, TransportError):
-            self.event("connection_failures", f"the revocation feed cannot be had: {error}")
+            name, level, text = "connection_failures", logging.WARNING, f"the revocation feed cannot be had: {error}"
         else:
             level = logging.CRITICAL if isinstance(error, ForkedLog) else logging.WARNING
-            self.event(error.code, f"the revocation feed cannot be followed: {error}", level)
+            name, text = error.code, f"the revocation feed cannot be followed: {error}"
+        self.troubles.note("feed", text)
+        self.event(name, text, level)
+
+    def well(self) -> None:
+        """The feed brought what can be used."""
+        self.troubles.over("feed")

@@ -18,6 +18,7 @@ from .metadata import Discovery, Unreachable
 from .metrics import Counters, Metrics, feed_counters
 from .seen import SeenTokens
 from .transport import Transport, TransportError, basic_credentials
+from .troubles import Troubles
 
 FeedMode = Literal["stream", "poll", "cached"]
 
@@ -67,6 +68,7 @@ class Parts:
     follower: FeedFollower
     introspector: Introspector | None
     core: Core
+    troubles: Troubles
 
     @property
     def ready(self) -> bool:
@@ -117,22 +119,33 @@ class Parts:
             "keys": list(self.keys.kids),
             "keys_age_seconds": _finite(self.keys.age()),
             "introspection": "none" if introspector is None else introspector.state,
+            "problem": self._problem(),
         }
+
+    def _problem(self) -> dict[str, object] | None:
+        """The newest, as JSON takes it; without one, why it is not ready yet."""
+        newest = self.troubles.newest()
+        if newest is not None:
+            return {"text": newest[0], "seconds_ago": round(newest[1], 3)}
+        missing = "no checkpoint of the revocations" if not self.follower.ready else "no keys of the issuer"
+        return None if self.ready else {"text": f"{missing} yet", "seconds_ago": None}
 
 
 def assemble(options: Options) -> Parts:
     """Raises ValueError for options that cannot work."""
     authorization = options.authorization()
     if options.feed not in get_args(FeedMode):
-        raise ValueError(f"feed is one of {', '.join(get_args(FeedMode))}")
-    if options.cached_tokens < 0:
-        raise ValueError("cached_tokens is a number, 0 or more")
-    counters = Counters()
+        raise ValueError(f"feed {options.feed!r}: must be one of {', '.join(get_args(FeedMode))}")
+    if not isinstance(options.cached_tokens, int) or options.cached_tokens < 0:
+        raise ValueError(f"cached_tokens {options.cached_tokens!r}: must be a whole number, 0 or more")
+    counters, troubles = Counters(), Troubles(options.monotonic)
     discovery = Discovery(options.issuer, options.transport, options.monotonic)
     algorithms = checked_algorithms(options.algorithms)
-    keys = JwksCache(options.issuer, algorithms, discovery, options.transport, options.monotonic)
-    follower = _follower(options, discovery, keys, authorization)
-    introspector = None if authorization is None else _introspector(options, discovery, authorization, counters)
+    keys = JwksCache(options.issuer, algorithms, discovery, options.transport, options.monotonic, troubles)
+    follower = _follower(options, discovery, keys, authorization, troubles)
+    introspector = None
+    if authorization is not None:
+        introspector = _introspector(options, discovery, authorization, counters, troubles)
     core = Core(
         expected=expected(options.issuer, options.audience, options.leeway),
         algorithms=algorithms,
@@ -143,10 +156,12 @@ def assemble(options: Options) -> Parts:
         wall=options.clock,
         seen=SeenTokens(options.cached_tokens),
     )
-    return Parts(options.transport, counters, discovery, keys, follower, introspector, core)
+    return Parts(options.transport, counters, discovery, keys, follower, introspector, core, troubles)
 
 
-def _follower(options: Options, discovery: Discovery, keys: JwksCache, authorization: str | None) -> FeedFollower:
+def _follower(
+    options: Options, discovery: Discovery, keys: JwksCache, authorization: str | None, troubles: Troubles
+) -> FeedFollower:
     return options.follower(
         options.issuer,
         feed_url=lambda: _feed_url(discovery),
@@ -160,10 +175,13 @@ def _follower(options: Options, discovery: Discovery, keys: JwksCache, authoriza
         on_kid=keys.drop,
         wall=options.clock,
         monotonic=options.monotonic,
+        troubles=troubles,
     )
 
 
-def _introspector(options: Options, discovery: Discovery, authorization: str, counters: Counters) -> Introspector:
+def _introspector(
+    options: Options, discovery: Discovery, authorization: str, counters: Counters, troubles: Troubles
+) -> Introspector:
     return Introspector(
         discovery,
         options.transport,
@@ -171,6 +189,7 @@ def _introspector(options: Options, discovery: Discovery, authorization: str, co
         options.introspection,
         options.monotonic,
         counters.introspected,
+        troubles,
     )
 
 

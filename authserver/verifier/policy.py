@@ -14,8 +14,8 @@ class AcceptUntil:
     seconds: float
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.seconds) and self.seconds >= 0):
-            raise ValueError("accept_until takes a number of seconds, 0 or more")
+        if not is_seconds(self.seconds):
+            raise ValueError(f"accept_until {self.seconds!r}: must be a number of seconds, 0 or more")
 
 
 OnStale = Literal["introspect", "deny"] | AcceptUntil
@@ -31,10 +31,15 @@ def checked_policy(policy: OnStale) -> OnStale:
     """Raises ValueError for what is no policy: a misspelt one must not be noticed when the feed is down."""
     if policy in ("introspect", "deny") or isinstance(policy, AcceptUntil):
         return policy
-    raise ValueError("on_stale is 'introspect', 'deny' or accept_until(seconds)")
+    raise ValueError(f"on_stale {policy!r}: must be 'introspect', 'deny' or accept_until(seconds)")
 
 
 def checked_staleness(seconds: float) -> float:
-    if isinstance(seconds, bool) or not (isfinite(seconds) and seconds >= 0):
-        raise ValueError("max_staleness is a number of seconds, 0 or more")
+    if not is_seconds(seconds):
+        raise ValueError(f"max_staleness {seconds!r}: must be a number of seconds, 0 or more")
     return float(seconds)
+
+
+def is_seconds(value: object) -> bool:
+    """A finite number, 0 or more; texts and truth values are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0

@@ -66,7 +66,7 @@ class Reporter:
                 return
 
     def send(self) -> bool:
-        """Once, now; failures are only counted."""
+        """Once, now; failures are counted, and logged once."""
         applied = self._applied()
         if applied is None:
             return True
@@ -76,8 +76,10 @@ class Reporter:
             self._client.report(body.encode("ascii"))
         except TransportClosed:
             return False
-        except (TransportError, FeedFault):
+        except (TransportError, FeedFault) as error:
             self._notes.count("report_failures")
+            self._notes.troubles.arose("reports", f"what was applied cannot be reported to the issuer: {error}")
             return False
         self._notes.count("reports")
+        self._notes.troubles.over("reports")
         return True

@@ -117,6 +117,7 @@ class Sessions:
     def _take(self, checkpoint: Checkpoint, records: Sequence[Record], point: Point) -> None:
         self.replica.take(checkpoint, records, point)
         self.delivered = True
+        self.notes.well()
 
 
 def _buffer(records: list[Record], line: bytes) -> None:

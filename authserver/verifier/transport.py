@@ -101,17 +101,35 @@ class Transport(Protocol):
         ...
 
 
-def checked_url(url: str) -> SplitResult:
+def cause_of(status: int, *, credentials: bool) -> str | None:
+    """Why the issuer probably answered with this status, in words that say what to do; None where nobody knows."""
+    if status == 401 and not credentials:
+        return "this is for clients only, give client_id and client_secret"
+    if status in (401, 403):
+        return "the issuer refused these credentials" if credentials else "the issuer refused"
+    return None
+
+
+def checked_url(url: str, name: str = "the address") -> SplitResult:
     """The parts of an https URL, or of an http one on this very machine; raises ValueError for any other.
 
-    http would let anybody on the way read credentials and, worse, feed keys.
+    http would let anybody on the way read credentials and, worse, feed keys. `name`: what the error calls it; a
+    URL with a password is not repeated there.
     """
-    parts = urlsplit(url)
+    if not isinstance(url, str):
+        raise ValueError(f"{name} {url!r}: must be a text")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{name} {url!r}: {error}") from None
     host = parts.hostname or ""
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    strange = parts.username is not None or parts.fragment or any(c <= " " or c > "~" for c in url)
-    if not secure or not host or strange or parts.port == 0:
-        raise ValueError("an https URL is needed (http on the loopback only), without credentials or fragment")
+    strange = parts.fragment or any(c <= " " or c > "~" for c in url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"{name} with credentials in it: must be without")
+    if not secure or not host or strange or port == 0:
+        raise ValueError(f"{name} {url!r}: must be https, or http on loopback, without credentials and fragment")
     return parts
 
 

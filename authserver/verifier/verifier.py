@@ -227,8 +227,14 @@ class Verifier:
         return self._parts.metrics()
 
     def status(self) -> dict[str, object]:
-        """For health pages, as JSON takes it: no infinity (None stands for "never"), no secrets."""
-        return {**self._parts.status(), "ready": self.ready}
+        """For health pages, as JSON takes it: no infinity (None stands for "never"), no secrets.
+
+        `problem`: None when all is well, else the `text` of what went wrong last and `seconds_ago`.
+        """
+        status = {**self._parts.status(), "ready": self.ready}
+        return (
+            {**status, "problem": {"text": "the verifier is closed", "seconds_ago": None}} if self._closed else status
+        )
 
 
 _verifiers: weakref.WeakSet[Verifier] = weakref.WeakSet()

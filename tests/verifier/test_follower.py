@@ -12,7 +12,8 @@ from authserver.verifier.records import key_of
 from authserver.verifier.sse import MAX_EVENT
 from authserver.verifier.testing_book import new_key
 from authserver.verifier.testing_log import WritableLog
-from authserver.verifier.transport import TimedOut, TransportError
+from authserver.verifier.transport import Response, TimedOut, TransportError
+from authserver.verifier.troubles import Troubles
 from tests.verifier.feed_world import ISSUER, LATER, START, World, accepts, event, keys, ok
 
 
@@ -447,3 +448,27 @@ def test_a_silent_stream_is_given_up_for_polls(world: World) -> None:
     world.follow(follower)
     assert world.requests == ["/stream", "/tail?after=0&wait=0"]
     assert follower.ready
+
+
+@pytest.mark.parametrize(
+    ("authorization", "cause"),
+    [
+        (None, "this is for clients only, give client_id and client_secret"),
+        ("Basic eA==", "the issuer refused these credentials"),
+    ],
+)
+def test_a_private_feed_says_what_is_missing(
+    authorization: str | None, cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    world.answers["/tail"] = Response(401, {}, b"")
+    troubles = Troubles(world.monotonic)
+    follower = world.follower(mode="poll", authorization=authorization, troubles=troubles)
+    follower.follow_once()
+    says = f"the revocation feed cannot be followed: the tail was answered with status 401: {cause}"
+    assert caplog.messages == [says]
+    assert troubles.newest() == (says, 0)
+    del world.answers["/tail"]
+    world.until_closed = 1
+    follower.follow_once()
+    assert troubles.newest() is None

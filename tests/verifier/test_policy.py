@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from authserver.verifier import Undecided, accept_until
+from authserver.verifier import Undecided, Verifier, accept_until
 from tests.verifier.network import INTROSPECTION, NOON, Service, a_service, a_token, an_answer
 
 
@@ -55,6 +56,45 @@ def test_a_staleness_that_is_none(seconds: float) -> None:
     if seconds is not True:
         with pytest.raises(ValueError):
             accept_until(seconds)
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"max_staleness": "5"}, "max_staleness '5': must be a number of seconds, 0 or more"),
+    ({"max_staleness": None}, "max_staleness None: must be a number of seconds, 0 or more"),
+    ({"audience": None}, "audience None: must be a text that is not empty, or several"),
+    ({"audience": 5}, "audience 5: must be a text that is not empty, or several"),
+    ({"audience": []}, "audience []: must be a text that is not empty, or several"),
+    ({"audience": [["a"]]}, "audience [['a']]: must be a text that is not empty, or several"),
+    ({"leeway": "1"}, "leeway '1': must be a number of seconds from 0 to 60"),
+    ({"on_stale": "accept"}, "on_stale 'accept': must be 'introspect', 'deny' or accept_until(seconds)"),
+    ({"feed": "pull"}, "feed 'pull': must be one of stream, poll, cached"),
+    ({"cached_tokens": "9"}, "cached_tokens '9': must be a whole number, 0 or more"),
+    ({"algorithms": ["none"]}, "algorithms"),
+    ({"algorithms": None}, "algorithms"),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), WRONG)
+def test_a_wrong_option_is_named_with_its_value(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(says)}"):
+        a_service(**options)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "says"),
+    [
+        ("http://auth.example.com", "issuer 'http://auth.example.com': must be https, or http on loopback"),
+        ("", "issuer '': must be https"),
+        (None, "issuer None: must be a text"),
+        ("https://auth.example.com/?a=b", "issuer 'https://auth.example.com/?a=b': must be without a query"),
+        ("https://a:99999", "issuer 'https://a:99999': "),
+        ("https://[", "issuer 'https://[': "),
+        ("https://me:hidden@auth.example.com", "issuer with credentials in it: must be without"),
+    ],
+)
+def test_a_wrong_issuer_is_named_with_its_value(issuer: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(says)}"):
+        Verifier(issuer, audience="https://api.example.com")
 
 
 @pytest.mark.parametrize("policy", ["accept", "", 5, True, "Deny"])

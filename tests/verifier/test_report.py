@@ -56,11 +56,17 @@ def test_who_knows_nothing_reports_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("answer", [TransportError("cut"), Response(401, {}, b""), Response(503, {}, b"")])
-def test_failures_are_only_counted(world: World, answer: Response | TransportError) -> None:
+def test_failures_are_counted_and_logged_once(
+    world: World, answer: Response | TransportError, caplog: pytest.LogCaptureFixture
+) -> None:
     world.answers["/applied"] = answer
     made, notes = reporter(world, Knowledge())
     made.send()
-    assert +notes.counters == Counter(report_failures=1)
+    made.send()
+    assert +notes.counters == Counter(report_failures=2)
+    (said,) = caplog.messages
+    assert said.startswith("what was applied cannot be reported to the issuer: ")
+    assert isinstance(answer, TransportError) or f"status {answer.status}" in said
 
 
 def test_many_changes_are_one_report_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
