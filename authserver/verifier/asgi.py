@@ -16,17 +16,16 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .asgi_request import BEARER, App, BearerRequest, HasScope, Message, Receive, Scope, Send, authorization_of
-from .challenge import Guard, Needs
+from .challenge import Guard, Needs, Protect
 from .policy import OnStale
 from .token import VerifiedToken
 
 if TYPE_CHECKING:
     from .verifier import Verifier
 
-Protect = Literal["all", "marked"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -56,11 +55,8 @@ class BearerAuth:
         `protect`: "all" paths but those, or only the routes that are "marked" with `require`.
         `manage`: start the verifier with the application (and wait up to 5 s until it is ready), close it at the end.
         """
-        if protect not in ("all", "marked"):
-            raise ValueError('protect is "all" or "marked"')
         self.app = app
-        self.guard = Guard(verifier, realm, resource_metadata, frozenset(exempt))
-        self.protect = protect
+        self.guard = Guard.of(verifier, realm, resource_metadata, exempt, protect)
         self.manage = manage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,11 +68,9 @@ class BearerAuth:
             await self.app(scope, receive, send)
 
     def _needs_token(self, scope: Scope) -> bool:
-        if self.protect == "marked":
-            return False
         # A server may serve the application below a prefix; the application's own routes do not know it.
         path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-        return not self.guard.is_exempt(path.removeprefix(root) if path.startswith(root + "/") else path)
+        return self.guard.needs_token(path.removeprefix(root) if path.startswith(root + "/") else path)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def starting() -> Message:

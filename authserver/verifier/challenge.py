@@ -8,10 +8,11 @@ Answers follow RFC 6750 section 3 and RFC 9728 section 5.1.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, get_args
 
 from .errors import MalformedRequest, MissingToken, Refusal
 from .policy import OnStale
@@ -20,6 +21,9 @@ from .token import VerifiedToken
 if TYPE_CHECKING:
     from .verifier import Verifier
 
+Protect = Literal["all", "marked"]
+
+logger = logging.getLogger("authserver.verifier")
 _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _ERRORS_WITHOUT_CODE = {401: "unauthorized", 503: "temporarily_unavailable"}
 
@@ -69,6 +73,24 @@ class Guard:
     """URL of this API's metadata, named in challenges (RFC 9728 section 5.1)."""
     exempt: Collection[str] = field(default=())
     """Paths that need no token: exactly these, and with a slash at the end all that is below."""
+    protect: Protect = "all"
+    """Paths but those, or only the routes that are "marked" with `require`."""
+
+    @classmethod
+    def of(
+        cls,
+        verifier: Verifier,
+        realm: str | None,
+        resource_metadata: str | None,
+        exempt: Collection[str],
+        protect: Protect,
+    ) -> Self:
+        """With the options of a BearerAuth as they were given; raises ValueError for what cannot work."""
+        if protect not in get_args(Protect):
+            raise ValueError(f'protect {protect!r}: must be "all" or "marked"')
+        if isinstance(exempt, str):
+            raise ValueError(f"exempt {exempt!r}: must be a list of paths")
+        return cls(verifier, realm, resource_metadata, frozenset(exempt), protect)
 
     def check(self, authorization: Sequence[str], needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008 - immutable
         """The verified token of a request with these Authorization headers; raises Refusal."""
@@ -78,7 +100,13 @@ class Guard:
         return await self.verifier.verify_async(bearer_token(authorization), **needs._asdict())
 
     def answer(self, refusal: Refusal, scope: str | Iterable[str] | None = None) -> Answer:
-        """Status, headers and JSON body; `scope` is what the route needs, said where a token with it would help."""
+        """Status, headers and JSON body; `scope` is what the route needs, said where a token with it would help.
+
+        The log is told why, at level DEBUG: anybody can make this happen.
+        """
+        logger.debug(
+            "answered %d: %s%s", refusal.status, refusal.code, f" ({refusal.detail})" if refusal.detail else ""
+        )
         error = refusal.error or _ERRORS_WITHOUT_CODE.get(refusal.status, "refused")
         body = json.dumps({"error": error, "error_description": refusal.description}, separators=(",", ":")).encode()
         headers = [
@@ -96,6 +124,10 @@ class Guard:
         if refusal.retry_after is not None:
             headers.append(("Retry-After", str(refusal.retry_after)))
         return Answer(refusal.status, tuple(headers), body)
+
+    def needs_token(self, path: str) -> bool:
+        """Before the application is asked."""
+        return self.protect == "all" and not self.is_exempt(path)
 
     def is_exempt(self, path: str) -> bool:
         """Whether `path` (decoded, as the framework routes it) needs no token.

@@ -21,12 +21,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from . import clock
 from .testing_book import AUDIENCE, CLIENT, Book, unverified_claims
-from .testing_network import LoopbackServer, MemoryTransport
+from .testing_network import Closing, LoopbackServer, MemoryTransport
 from .testing_site import Site
 from .verifier import Verifier
 
@@ -36,7 +35,7 @@ ISSUER = "https://issuer.test"
 _SETTLE_SECONDS = 5.0
 
 
-class FakeIssuer:
+class FakeIssuer(Closing):
     """Issues tokens, takes them back, tells verifiers. Close it, or use it in a with-statement."""
 
     def __init__(
@@ -189,14 +188,6 @@ class FakeIssuer:
             verifier.close()
         if self._server:
             self._server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _named(thing: str, claim: str) -> str:

@@ -14,6 +14,21 @@ from .testing_site import Reply, Site
 from .transport import SILENCE, Download, Response, TransportClosed, TransportError
 
 
+class Closing:
+    """A with-statement that closes at its end."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 class MemoryTransport:
     """A `Transport` that asks the fake issuer directly."""
 
@@ -72,7 +87,7 @@ class MemoryTransport:
         return Response(reply.status, {"content-type": reply.content_type}, reply.body)
 
 
-class MemoryDownload:
+class MemoryDownload(Closing):
     """An answer that is read while it is made."""
 
     def __init__(self, status: int, site: Site, pieces: Iterator[bytes]) -> None:
@@ -94,14 +109,6 @@ class MemoryDownload:
     def close(self) -> None:
         self.closed = True
         self._site.wake()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextvars import ContextVar
 from functools import wraps
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from .challenge import Answer, Guard, Needs
+from .challenge import Answer, Guard, Needs, Protect
 from .errors import InsufficientScope, Refusal
 from .policy import OnStale
 from .token import VerifiedToken
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
-Protect = Literal["all", "marked"]
 
 TOKEN = "authserver.token"  # noqa: S105 - the name of a key
 """Where the VerifiedToken lies in the environ."""
@@ -56,11 +55,8 @@ class BearerAuth:
         `exempt`: paths that need no token: exactly these, and with a slash at the end all that is below.
         `protect`: "all" paths but those, or only the views that are "marked" with `require`.
         """
-        if protect not in ("all", "marked"):
-            raise ValueError('protect is "all" or "marked"')
         self.app = app
-        self.guard = Guard(verifier, realm, resource_metadata, frozenset(exempt))
-        self.protect = protect
+        self.guard = Guard.of(verifier, realm, resource_metadata, exempt, protect)
         self._started = False
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -74,7 +70,7 @@ class BearerAuth:
 
         mark = _current.set(request)
         try:
-            if self.protect == "all" and not self.guard.is_exempt(_path(environ)):
+            if self.guard.needs_token(_path(environ)):
                 request.admit(self.guard.check(request.authorization))
             return self.app(environ, starting)
         except Refusal as refusal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import httpx
@@ -23,17 +23,6 @@ from authserver.verifier.asgi import BearerAuth, following, require
 from authserver.verifier.testing import FakeIssuer
 
 METADATA = "https://api.test/.well-known/oauth-protected-resource"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[FakeIssuer]:
-    with FakeIssuer() as issuer:
-        yield issuer
-
-
-@pytest.fixture(scope="module")
-def verifier(shared: FakeIssuer) -> Verifier:
-    return shared.verifier(on_stale="deny")
 
 
 async def hello(request: Request) -> JSONResponse:
@@ -513,3 +502,25 @@ def test_what_cannot_be_decorated_is_told_at_once() -> None:
 def test_a_misspelt_mode_is_refused(verifier: Verifier) -> None:
     with pytest.raises(ValueError, match="protect"):
         BearerAuth(ignored, verifier, protect="everything")  # type: ignore[arg-type]  # that is the point
+
+
+async def test_why_a_request_was_refused_is_in_the_log_at_debug_and_no_token_is(
+    shared: FakeIssuer, verifier: Verifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "authserver.verifier")
+    strange = shared.token("ada")
+    async with a_client(an_app(verifier)) as client:
+        await client.get("/")
+        await client.get("/", headers={"Authorization": f"Bearer {strange}="})
+        await client.get("/write", headers=shared.bearer("ada"))
+    assert [message.partition(" (")[0] for message in caplog.messages] == [
+        "answered 401: missing_token",
+        "answered 401: malformed_token",
+        "answered 403: insufficient_scope",
+    ]
+    assert not any(part in caplog.text for part in strange.split("."))
+    caplog.set_level("INFO", "authserver.verifier")
+    caplog.clear()
+    async with a_client(an_app(verifier)) as client:
+        await client.get("/")
+    assert caplog.messages == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.validate import validator
 
@@ -21,17 +21,6 @@ from authserver.verifier.wsgi import TOKEN, BearerAuth, current_token, require
 from tests.processes import environment
 
 METADATA = "https://api.test/.well-known/oauth-protected-resource"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[FakeIssuer]:
-    with FakeIssuer() as issuer:
-        yield issuer
-
-
-@pytest.fixture(scope="module")
-def verifier(shared: FakeIssuer) -> Verifier:
-    return shared.verifier(on_stale="deny")
 
 
 def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -285,3 +274,9 @@ def test_a_forked_worker_follows_by_itself(state: str) -> None:
             worker.stdin.flush()
             assert worker.stdout.readline() == "401\n"
             assert worker.wait(20) == 0
+
+
+def test_paths_that_are_one_text_are_no_list(verifier: Verifier) -> None:
+    """Each of its letters would be one, among them the slash below which is everything."""
+    with pytest.raises(ValueError, match="exempt '/health': must be a list of paths"):
+        BearerAuth(plain, verifier, exempt="/health")
