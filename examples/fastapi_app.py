@@ -4,13 +4,15 @@ import os
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
 
 from authserver.verifier import VerifiedToken, Verifier
 from authserver.verifier.asgi import BearerAuth, require
 
 verifier = Verifier(os.environ["ISSUER"], audience=os.environ["AUDIENCE"])
-app = FastAPI()
-app.add_middleware(BearerAuth, verifier=verifier, exempt=["/health"])
+# HTTPBearer only tells OpenAPI, for the page's Authorize button; the middleware decides, and leaves that page open.
+app = FastAPI(dependencies=[Depends(HTTPBearer(auto_error=False))])
+app.add_middleware(BearerAuth, verifier=verifier, exempt=["/health", "/docs", "/openapi.json"])
 
 
 @app.get("/health")

@@ -89,3 +89,11 @@ def test_an_example_verifies_and_refuses_what_is_revoked(example: str, issuer: F
             time.sleep(0.01)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
         assert client.get("/orders", headers=issuer.bearer("ada", "orders:read")).status_code == 200
+
+
+def test_fastapis_page_is_open_and_has_a_way_to_authorize(issuer: FakeIssuer, tmp_path: Path) -> None:
+    with running("fastapi_app.py", issuer, tmp_path) as client:
+        assert client.get("/docs").status_code == 200
+        described = client.get("/openapi.json").json()
+    assert described["components"]["securitySchemes"] == {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
+    assert described["paths"]["/orders"]["get"]["security"] == [{"HTTPBearer": []}]

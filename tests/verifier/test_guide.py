@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +16,8 @@ import pytest
 from authserver.verifier import Verifier
 from authserver.verifier.asgi import BearerAuth
 from authserver.verifier.errors import Refusal, Revoked
-from authserver.verifier.metrics import _CONTENT
+from authserver.verifier.metrics import _CONTENT, feed_counters
+from authserver.verifier.notes import NAMES
 from authserver.verifier.testing import FakeIssuer
 from tests.processes import ROOT, environment
 
@@ -72,10 +75,23 @@ def test_policies_and_watching(issuer: FakeIssuer, capsys: pytest.CaptureFixture
     verifier.close()
 
 
+async def test_a_long_connection_ends_when_its_token_is_revoked(issuer: FakeIssuer) -> None:
+    made: dict[str, Any] = {}
+    exec(block(issuer, "still_good"), made)
+    token = issuer.token("ada")
+    watching = asyncio.create_task(made["still_good"](issuer.verifier(), token, 0.01))
+    await asyncio.sleep(0.1)
+    assert not watching.done()
+    await asyncio.to_thread(issuer.revoke_session, token)
+    with pytest.raises(Revoked):
+        await asyncio.wait_for(watching, 5)
+
+
 def test_every_metric_is_named() -> None:
     rows = re.findall(r"^\| (`.*?`) \|", section("Watching it"), re.MULTILINE)
     named = {name.partition("{")[0] for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    assert set(_CONTENT) <= named
+    assert set(_CONTENT) == named
+    assert set(feed_counters(dict.fromkeys(NAMES, 0))) <= named
 
 
 def test_the_test_is_one(issuer: FakeIssuer, tmp_path: Path) -> None:
@@ -93,7 +109,7 @@ def test_without_the_library(issuer: FakeIssuer, capsys: pytest.CaptureFixture[s
 
 
 def test_each_block_is_run_here() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
 
 
 def options(table: str) -> set[str]:
