@@ -32,6 +32,10 @@ from .strict import MAX_TOKEN_CHARS, HeaderRefused, Malformed, UnverifiedJwt, js
 from .token import TokenKeys
 
 
+ISSUING = 2.0
+"""Seconds that the issuer may have taken from looking whether it may issue a token to the token's `iat`."""
+
+
 class Listed(Protocol):
     """What `state.Revocations` answers."""
 
@@ -47,6 +51,8 @@ class Feed(Protocol):
     def age(self) -> float: ...
 
     def issuer_now(self) -> float | None: ...
+
+    def since(self, issued_at: int) -> float | None: ...
 
 
 class Opinion(NamedTuple):
@@ -159,10 +165,15 @@ class Core:
             raise Expired
         if end <= now and (age > max_staleness or not self.counts_sleep):
             return inf
-        if age > max_staleness and issuer_now is not None:
-            # What was issued a moment ago is as fresh as itself.
-            return min(age, max(issuer_now - seen.issued_at, 0.0))
-        return age
+        return age if age <= max_staleness else min(age, self._own_age(seen))
+
+    def _own_age(self, seen: Seen) -> float:
+        """What was issued a moment ago is as fresh as itself: nothing older can have been meant for it.
+
+        Except that of its key: whoever stole that writes any `iat`, so the key's own copy has to be as fresh.
+        """
+        since = self.feed.since(seen.issued_at)
+        return inf if since is None else max(since + ISSUING, self.keys.age())
 
     def _must_ask(self, age: float, ready: bool, on_stale: OnStale) -> bool:
         if on_stale == "introspect" and self.can_ask:

@@ -158,6 +158,10 @@ class FeedFollower:
         """The issuer's clock in seconds since the epoch, carried on by the monotonic one."""
         return self._freshness.issuer_now()
 
+    def since(self, issued_at: int) -> float | None:
+        """Seconds, at most, since a token of that `iat` was issued; None before the first checkpoint."""
+        return self._freshness.since(issued_at)
+
     @property
     def seq(self) -> int:
         return self._replica.seq

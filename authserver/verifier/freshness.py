@@ -57,14 +57,21 @@ class Freshness:
         point = self._point  # once: another thread moves it
         if point is None:
             return inf
-        now = self._monotonic()
-        missed = self._wall() - now - self._ahead
-        return max(0.0, now - point.moment) + max(0.0, missed)
+        return max(0.0, self._monotonic() - point.moment) + self._missed()
 
     def issuer_now(self) -> float | None:
         """Seconds since the epoch by the issuer's clock."""
         point = self._point
         return None if point is None else point.at / 1000 + self._monotonic() - point.moment
+
+    def since(self, issued_at: int) -> float | None:
+        """Seconds, at most, since the issuer's clock showed `issued_at` (seconds since the epoch)."""
+        now = self.issuer_now()
+        return None if now is None else max(0.0, now - issued_at) + self._missed()
+
+    def _missed(self) -> float:
+        """Seconds by which the wall clock went ahead of the monotonic one since the copy last moved on."""
+        return max(0.0, self._wall() - self._monotonic() - self._ahead)
 
     def direct(self, checkpoint: Checkpoint, anchor: Anchor, requested: float | None = None) -> Point:
         """What a checkpoint proves that came over a connection of our own: a delayed one is seen to be old."""

@@ -229,6 +229,7 @@ class JwksCache:
 
     def _ask(self) -> bytes:
         url = self._discovery.get().jwks_uri
-        headers = {"Accept": "application/jwk-set+json, application/json"}
+        # From the issuer itself: how old the copy is counts from the request.
+        headers = {"Accept": "application/jwk-set+json, application/json", "Cache-Control": "no-cache"}
         response = self._transport.get(url, limit=MAX_JWKS, headers=headers, deadline=DEADLINE)
         return json_answer(response, "application/json", "application/jwk-set+json")

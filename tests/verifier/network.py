@@ -201,6 +201,10 @@ class ToldFeed:
     def issuer_now(self) -> float | None:
         return None if self._news is None else self._news[1] + self.age()
 
+    def since(self, issued_at: int) -> float | None:
+        now = self.issuer_now()
+        return None if now is None else max(0.0, now - issued_at)
+
 
 @dataclass
 class Service:

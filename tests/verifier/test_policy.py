@@ -106,12 +106,30 @@ def test_a_policy_that_is_none_is_noticed_at_once(policy: Any) -> None:
 
 
 def test_a_token_that_was_issued_a_moment_ago_is_as_fresh_as_itself() -> None:
+    """Give or take the two seconds that issuing may take after the look at what is revoked."""
     service = a_service(on_stale="deny", max_staleness=5)
     service.time.pass_(100)
-    assert service.refusal(a_token(iat=NOON + 94)) == "stale"
-    assert service.refusal(a_token(iat=NOON + 95)) == "accepted"
+    keys_are_fetched(service)
+    assert service.refusal(a_token(iat=NOON + 96)) == "stale"
+    assert service.refusal(a_token(iat=NOON + 97)) == "accepted"
     service.time.pass_(1)
-    assert service.refusal(a_token(iat=NOON + 95)) == "stale"
+    assert service.refusal(a_token(iat=NOON + 97)) == "stale"
+
+
+def test_a_token_is_no_fresher_than_the_copy_of_the_keys() -> None:
+    """A thief of a key that was revoked since writes any `iat`."""
+    service = a_service(on_stale="deny", max_staleness=5)
+    assert service.refusal(a_token()) == "accepted"
+    service.time.pass_(10)
+    assert service.refusal(a_token(iat=NOON + 10)) == "stale"
+    keys_are_fetched(service)
+    assert service.refusal(a_token(iat=NOON + 10)) == "accepted"
+    service.time.pass_(6)
+    assert service.refusal(a_token(iat=NOON + 16)) == "stale"
+
+
+def keys_are_fetched(service: Service) -> None:
+    assert service.refusal(a_token({"kid": "of-a-key-that-is-not-there"})) == "unknown_key"
 
 
 def test_what_is_listed_is_refused_however_old_the_list_is() -> None:
