@@ -33,12 +33,13 @@ class ResourceServerProcess:
             env={**os.environ, **self._environment},
             stdin=subprocess.PIPE,
             pass_fds=[number],
+            process_group=0,  # Ctrl-C is for the server, which ends this one first
         )
         self._socket.close()
 
     def stop(self) -> None:
         """Also when this process is killed and never gets here, the other one sees its input end, and leaves."""
-        if self._process is None or self._process.stdin is None:
+        if self._process is None or self._process.stdin is None or self._process.returncode is not None:
             return
         self._process.stdin.close()
         try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from authserver.cli.demo import API, Demo
+from authserver.cli.output import MISUSE, fail
 from authserver.model.audit import Caller
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def dev(
     from authserver.cli.setup import ensure_master_key, run_migrations, settings_or_leave
     from authserver.cli.walkthrough import walkthrough
 
+    if with_resource_server and port == resource_server_port != 0:
+        fail(f"server and API cannot both have port {port}; use another --resource-server-port", MISUSE)
     decided = _overrides(port, data_dir)
     settings = settings_or_leave(**decided)
     sockets = bind(settings.host, settings.port)
@@ -66,11 +69,15 @@ def _serve(
         # Not before it answers; and typer.echo flushes, so that a file shows it at once, too.
         typer.echo(shown)
 
-    try:
-        run_server(settings, sockets, ready)
-    finally:
+    def leaving() -> None:
+        # First, or it would complain about the feed that ends.
         if resource_server is not None:
             resource_server.stop()
+
+    try:
+        run_server(settings, sockets, ready, leaving)
+    finally:
+        leaving()
 
 
 def _resource_server(settings: Settings, demo: Demo, sockets: list[socket.socket]) -> ResourceServerProcess | None:

@@ -14,7 +14,7 @@ ATTEMPTS = 100
 PAUSE = 0.02
 
 FOLLOWED = (
-    "This server refuses it from now on, and so do resource servers that follow the revocation feed, within about a "
+    "This server refuses it from now on, and so do resource servers that follow the revocation feed, within a "
     "second. A service that only checks signatures keeps accepting an access token until it expires; have it use "
     "authserver.verifier, or ask POST /introspect."
 )

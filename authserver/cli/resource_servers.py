@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authserver.cli.output import JsonFlag, print_json, print_table
+from authserver.cli.output import JsonFlag, fail, print_json, print_table
 from authserver.cli.runtime import every, run
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ COLUMNS = ("client_id", "instance", "state", "seq", "lag", "entries", "address",
 
 @app.callback()
 def _only_verbs() -> None:
-    """See which resource servers follow the feed. And how far they are."""
+    """See which resource servers follow the feed, and how far each has got."""
 
 
 @app.command("list")
@@ -37,6 +37,8 @@ def list_resource_servers(
         from authserver.storage.interface import ResourceServerFilter
 
         head, now = await services.log_store.head(), services.now()
+        if behind is not None and behind > head.seq:
+            fail(f"--behind {behind}: the log ends at {head.seq}, nobody can have applied that yet")
         where = ResourceServerFilter(client_id=client, behind=None if behind is None else (head.log, behind))
         found = every(lambda page: services.resource_servers.list(page, where))
         return [resource_server_body(server, head.log, head.seq, now) async for server in found]
@@ -45,5 +47,7 @@ def list_resource_servers(
     if as_json:
         print_json(rows)
     else:
-        empty = "no resource server reports" if behind is None else f"none that reports is behind {behind}"
+        empty = (
+            "no resource server reports" if behind is None else f"no resource server that reports lacks record {behind}"
+        )
         print_table(rows, COLUMNS, empty=empty)

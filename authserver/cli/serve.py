@@ -64,10 +64,20 @@ async def _try_out(settings: Settings) -> None:
     await services.close()
 
 
-def run_server(settings: Settings, sockets: list[socket.socket], ready: Callable[[], None] = lambda: None) -> None:
+def _nothing() -> None:
+    pass
+
+
+def run_server(
+    settings: Settings,
+    sockets: list[socket.socket],
+    ready: Callable[[], None] = _nothing,
+    leaving: Callable[[], None] = _nothing,
+) -> None:
     """Does not return: exit status 0 after SIGTERM or Ctrl-C, 1 when it could not start.
 
-    `ready` is called when the one worker answers (with several it is not).
+    `ready` is called when the one worker answers, `leaving` in a thread when it is about to end and answers still
+    (with several neither is).
     """
     from authserver import telemetry
 
@@ -78,14 +88,14 @@ def run_server(settings: Settings, sockets: list[socket.socket], ready: Callable
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if settings.workers == 1:
-            sys.exit(_run(_server(settings, ready), sockets))
+            sys.exit(_run(_server(settings, ready, leaving), sockets))
         else:
             _run_workers(settings, sockets)
     except KeyboardInterrupt:
         sys.exit(0)
 
 
-def _server(settings: Settings, ready: Callable[[], None]) -> uvicorn.Server:
+def _server(settings: Settings, ready: Callable[[], None], leaving: Callable[[], None]) -> uvicorn.Server:
     import uvicorn
 
     from authserver import telemetry
@@ -100,6 +110,10 @@ def _server(settings: Settings, ready: Callable[[], None]) -> uvicorn.Server:
                 await self.lifespan.shutdown()
                 sys.exit(NO)
             ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await asyncio.to_thread(leaving)
+            await super().shutdown(sockets)
 
     return Server(uvicorn.Config(create_app(settings), **_options(settings)))
 

@@ -70,8 +70,16 @@ async def test_who_has_not_applied_a_revocation_is_found(site: Site, admin: dict
     await report(site, other, "other")
     assert [server["instance"] for server in await listed(site, admin, "?behind=3")] == ["slow"]
     assert await listed(site, admin, "?behind=1") == []
-    assert len(await listed(site, admin, "?behind=4")) == 3
     assert [server["instance"] for server in await listed(site, admin, f"?client_id={other.id}")] == ["other"]
+
+
+async def test_a_number_that_the_log_has_not_reached_is_refused(site: Site, admin: dict[str, str]) -> None:
+    await revoke_many(site, 2)
+    await report(site, await site.client())
+    assert await listed(site, admin, "?behind=2") == []
+    response = await site.http.get("/admin/resource-servers?behind=3", headers=admin)
+    assert response.status_code == 400
+    assert "behind" in response.json()["error_description"]
 
 
 async def test_pages_show_each_once(site: Site, admin: dict[str, str]) -> None:

@@ -42,6 +42,7 @@ class Both:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "authserver", "dev", "--with-resource-server", *ports],
                 cwd=directory, env=environment({}), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
             )  # fmt: skip
 
     def is_up(self) -> bool:
@@ -152,6 +153,21 @@ def test_the_api_ends_with_the_server_however_that_ends(tmp_path: Path, how: sig
             until(lambda: answers(running.api) is None, seconds=10)
         assert answers(running.api) is None, "gone before the server is"
         assert "Traceback" not in running.output.read_text()
+
+
+def test_ctrl_c_which_every_process_in_the_foreground_gets_ends_both_without_a_complaint(tmp_path: Path) -> None:
+    with both(tmp_path) as running:
+        os.killpg(running.process.pid, signal.SIGINT)
+        assert running.process.wait(20) == 0
+        assert "revocation feed" not in running.output.read_text()
+
+
+def test_server_and_api_cannot_have_the_same_port(tmp_path: Path) -> None:
+    arguments = ["--port", "8123", "--with-resource-server", "--resource-server-port", "8123"]
+    done = authserver("dev", *arguments, cwd=tmp_path)
+    said = "authserver: server and API cannot both have port 8123; use another --resource-server-port\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_port_that_is_taken_is_one_line_and_nothing_is_made(tmp_path: Path) -> None:

@@ -173,4 +173,7 @@ def test_who_is_behind_is_listed(followed: Desk) -> None:
     assert [row["instance"] for row in followed.json("resource-servers", "list", "--behind", "2")] == ["slow"]
     assert followed.json("resource-servers", "list", "--client", "another") == []
     assert "slow" in followed("resource-servers", "list", "--behind", "3").out
-    assert "none that reports is behind 1" in followed("resource-servers", "list", "--behind", "1").err
+    assert "no resource server that reports lacks record 1" in followed("resource-servers", "list", "--behind", "1").err
+    ahead = followed.try_("resource-servers", "list", "--behind", "4")
+    assert (ahead.status, ahead.out) == (2, "")
+    assert ahead.err == "authserver: --behind 4: the log ends at 3, nobody can have applied that yet\n"

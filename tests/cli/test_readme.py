@@ -64,7 +64,7 @@ def _promises(printed: str) -> list[str]:
     """What holds for each run: names and words of JSON, and lines without ids, times and tokens in them."""
     named = re.findall(r'"[a-z_]+":(?:"[a-z_ ]+"|true|false)?', printed)
     lines = [line for line in printed.splitlines() if not re.search(r'[0-9"]|\.\.\.', line)]
-    counted = re.findall(r"^\d{3}$|^ended .*$", printed, re.MULTILINE)
+    counted = re.findall(r"^\d{3}$|^ended .*$|It is number .*$", printed, re.MULTILINE)
     return [*named, *lines, *counted]
 
 

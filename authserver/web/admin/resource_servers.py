@@ -11,6 +11,7 @@ from starlette.responses import Response
 from authserver.administration.scopes import READ, REVOKE
 from authserver.administration.views import resource_server_body
 from authserver.clock import Clock
+from authserver.model.inputs import InvalidField
 from authserver.model.log import LogHead
 from authserver.model.resource_server import ResourceServer
 from authserver.storage.interface import ResourceServerFilter, ResourceServerStore
@@ -40,6 +41,8 @@ class AdminResourceServersEndpoint:
         query = Query(request, (*PAGING, "behind", "client_id"))
         behind = query.number("behind", most=2**53)
         head, now = await self.log.head(), self.now()
+        if behind is not None and behind > head.seq:
+            raise InvalidField("behind", f"is above {head.seq}, where the log ends")
         where = ResourceServerFilter(
             client_id=query.text("client_id"), behind=None if behind is None else (head.log, behind)
         )
