@@ -13,15 +13,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple
 
 from authserver import telemetry
 from authserver.clock import Clock
 from authserver.model.errors import TemporarilyUnavailable
 from authserver.model.log import FIRST_SEQ, TILE, Extension, LinkedRecord, LogHead
-from authserver.model.time import Instant
 from authserver.revocation.checkpoint import Checkpoint, Sign
-from authserver.revocation.records import chain_start, line_of, link
+from authserver.revocation.continuity import End, LogLostCommits, Moment, continues, must_link
+from authserver.revocation.records import chain_start, line_of
 from authserver.revocation.sink import LogSink
 from authserver.storage.channels import tell_revoked
 from authserver.storage.interface import Bus, Compose, LogStore
@@ -39,24 +38,6 @@ SIGN_AFTER = 0.7
 """Seconds after which the next look signs, so that with either poll it is done once a second at least."""
 
 _log = telemetry.logger("authserver.log")
-
-
-class LogLostCommits(Exception):
-    """The log is not one that what was signed could have led to."""
-
-
-class End(NamedTuple):
-    """The last record that was followed."""
-
-    log: str
-    seq: int
-    hash: bytes
-
-
-class Moment(NamedTuple):
-    at: Instant
-    taken: float
-    """Monotonic seconds."""
 
 
 @dataclass(slots=True)
@@ -143,19 +124,9 @@ class LogFollower:
 
     def _check(self, head: LogHead) -> None:
         """Raises LogLostCommits. A log that took the place of ours by `renew` is simply begun."""
-        self._head, self.pending, end = head, head.pending, self._end
-        if head.witness is not None:
-            raise LogLostCommits("a checkpoint that was signed here proves it")
-        if end is None:
-            return
-        if head.log != end.log:
-            if end.log not in head.left:
-                raise LogLostCommits(f"log {head.log} does not follow log {end.log}, which was signed")
+        self._head, self.pending = head, head.pending
+        if not continues(head, self._end):
             self._end = self._covered = None
-        elif head.seq < end.seq:
-            raise LogLostCommits(f"the log ends at {head.seq}, and {end.seq} records were signed")
-        elif head.seq == end.seq and head.hash != end.hash:
-            raise LogLostCommits(f"record {end.seq} is not the one that was signed")
 
     # -- extending ------------------------------------------------------------------------------
 
@@ -230,7 +201,7 @@ class LogFollower:
         if (linked[-1].hash if linked else chain_start(head.log)) != head.hash:
             raise LogLostCommits(f"record {head.seq} is not the one that the head names")
         for before, each, line in zip(linked, linked[1:], lines[1:], strict=False):
-            _must_link(before.hash, each, line)
+            must_link(before.hash, each, line)
         end = End(head.log, head.seq, head.hash)
         checkpoint = self._signed(end, moment)
         self.sink.begin(head.log, head.seq, lines)
@@ -243,7 +214,7 @@ class LogFollower:
             return
         hash_, lines = self._end.hash, [line_of(each.record) for each in page]
         for each, line in zip(page, lines, strict=True):
-            hash_ = _must_link(hash_, each, line)
+            hash_ = must_link(hash_, each, line)
         end = End(self._end.log, page[-1].record.seq, hash_)
         covered = moment or self._covered
         self._advance(lines, end, covered, self._signed(end, covered))
@@ -283,11 +254,3 @@ class LogFollower:
             _log.info("checkpoints are signed again")
         self._trouble = trouble
         self.fault = None
-
-
-def _must_link(previous: bytes, linked: LinkedRecord, line: bytes) -> bytes:
-    """h of the record; raises LogLostCommits if it does not continue the chain."""
-    found = link(previous, line)
-    if found != linked.hash:
-        raise LogLostCommits(f"record {linked.record.seq} does not continue what was signed")
-    return found

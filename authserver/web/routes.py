@@ -12,24 +12,20 @@ from authserver.administration.token_target import TokenTarget
 from authserver.oauth.metadata import authorization_server_metadata
 from authserver.services import Services
 from authserver.web import admin
+from authserver.web.applied import AppliedEndpoint
 from authserver.web.current import CurrentSession
+from authserver.web.feed_guard import FeedGuard
 from authserver.web.forward_auth import ForwardAuthEndpoint
 from authserver.web.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint, readiness
 from authserver.web.introspect import IntrospectEndpoint
 from authserver.web.login import LoginEndpoint
 from authserver.web.logout import LogoutEndpoint
-from authserver.web.revocations import (
-    AppliedEndpoint,
-    FeedGuard,
-    SnapshotEndpoint,
-    StreamEndpoint,
-    TailEndpoint,
-    TileEndpoint,
-)
+from authserver.web.revocations import StreamEndpoint, TailEndpoint
 from authserver.web.revoke import RevokeEndpoint
 from authserver.web.routing import Rule, rule
 from authserver.web.sessions import SessionEndpoint, SessionItemEndpoint, SessionsEndpoint
 from authserver.web.streams import Streams
+from authserver.web.tiles import SnapshotEndpoint, TileEndpoint
 from authserver.web.token import TokenEndpoint
 from authserver.web.wellknown import JwksEndpoint, MetadataEndpoint
 

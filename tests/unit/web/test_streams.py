@@ -11,8 +11,9 @@ import pytest
 from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.revocation.feed import Feed
 from authserver.web import streams
+from authserver.web.feed_guard import FeedGuard
 from authserver.web.middleware import Edge
-from authserver.web.revocations import FeedGuard, StreamEndpoint, TailEndpoint
+from authserver.web.revocations import StreamEndpoint, TailEndpoint
 from authserver.web.routing import Router, rule
 from authserver.web.streams import Reader, Streams
 from tests.sse import Event, reading
