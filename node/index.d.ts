@@ -77,7 +77,7 @@ export interface VerifierOptions extends Policy {
   cachedTokens?: number;
   /** Larger snapshots are refused. Default 128 MiB, some 1.5 million revocations. */
   maxSnapshotBytes?: number;
-  /** Told about whatever goes wrong between issuer and verifier: log it. */
+  /** Told about whatever goes wrong between issuer and verifier: log it. Default: each problem once by console.warn. */
   onProblem?: (error: Error) => void;
   /** For tests: milliseconds since the epoch, and monotonic ones. */
   wall?: () => number;
@@ -95,6 +95,8 @@ export interface Status {
   connections: number;
   gaps: number;
   problems: number;
+  /** What went wrong last; null as soon as a newer copy has come. */
+  problem: { text: string; secondsAgo: number } | null;
 }
 
 interface Headed {

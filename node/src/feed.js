@@ -8,12 +8,11 @@ const [SILENCE, PURGE, PENDING] = [4000, 60_000, 100_000];
 
 const encoded = (hash) => hash.toString('base64url');
 const linesOf = (body) => body.toString().split('\n').filter(Boolean);
-const must = (condition, message) => {
-  if (!condition) throw new Error(message);
-};
+const must = (condition, message) => { if (!condition) throw new Error(message); };
 
 export class Feed {
   revocations = null;
+  problem = null; // {text, at}: the last one, until a checkpoint counts
   counters = { connections: 0, gaps: 0, problems: 0 };
   #closed = new AbortController();
   #fresh = { time: -Infinity, at: -Infinity }; // by our clock and by the issuer's: the copy was complete then
@@ -27,34 +26,30 @@ export class Feed {
   }
 
   /** Milliseconds since the copy was complete; Infinity before it ever was. */
-  age() {
-    return this.clock() - this.#fresh.time;
-  }
+  age = () => this.clock() - this.#fresh.time;
 
   /** The issuer's time in milliseconds, carried on by our clock. */
-  issuerNow() {
-    return this.#fresh.at + this.age();
-  }
+  issuerNow = () => this.#fresh.at + this.age();
 
-  close() {
-    this.#closed.abort();
-  }
+  close = () => this.#closed.abort();
 
   async run() {
     const { signal } = this.#closed;
     for (let failures = 0; !signal.aborted; failures++) {
       const before = this.#fresh.at;
-      await this.#follow(signal).catch((error) => signal.aborted || this.#report(error));
+      await this.#follow(signal).catch((error) => signal.aborted || this.report(error));
       if (this.#fresh.at > before) failures = 0;
       const pause = Math.random() * Math.min(4000, 250 * 2 ** failures); // not everybody at once after a restart
       await sleep(pause, null, { signal }).catch(() => {});
     }
   }
 
-  #report(error) {
+  /** Whatever goes wrong between issuer and verifier. */
+  report = (error) => {
     this.counters.problems++;
+    this.problem = { text: textOf(error), at: this.clock() };
     this.onProblem(error);
-  }
+  };
 
   async #follow(closed) {
     const base = await this.issuer.endpoint('revocation_feed_endpoint');
@@ -90,7 +85,7 @@ export class Feed {
     const [state, records] = [this.revocations, this.#pending.splice(0)];
     must(!this.#left.has(point.log), 'a log that was left came back');
     if (state?.log !== point.log) await this.#catchUp(point, base);
-    else if (point.seq < state.seq) this.#report(new Error('an older checkpoint came'));
+    else if (point.seq < state.seq) this.report(new Error('an older checkpoint came'));
     else if (point.seq === state.seq) must(point.h === encoded(state.hash), 'the log has forked');
     else if (records[point.seq - state.seq - 1]?.s !== point.seq) await this.#catchUp(point, base);
     else this.#apply(state, records, point);
@@ -173,7 +168,7 @@ export class Feed {
     const [state, now] = [this.revocations, performance.now()];
     if (log !== state.log || seq !== state.seq || at <= this.#fresh.at) return;
     const time = Math.min(this.clock(), started + at - first);
-    if (time >= this.#fresh.time) this.#fresh = { time, at };
+    if (time >= this.#fresh.time) [this.#fresh, this.problem] = [{ time, at }, null];
     // Records end by the issuer's time, as far as that runs no faster than a clock that nobody can set.
     this.#purged.until = Math.min(at, this.#purged.until + now - this.#purged.on);
     this.#purged.on = now;
@@ -183,6 +178,9 @@ export class Feed {
     }
   }
 }
+
+/** What went wrong, with the reason that `fetch` keeps in the cause. */
+export const textOf = ({ message, cause }) => (cause ? `${message}: ${cause.code ?? cause.message}` : message);
 
 /** What a body of Server-Sent Events says, one after the other. */
 async function* eventsOf(body) {

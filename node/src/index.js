@@ -1,6 +1,6 @@
 /** Validates access tokens of one issuer for one resource server, and follows what is revoked. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Feed } from './feed.js';
+import { Feed, textOf } from './feed.js';
 import { Issuer } from './issuer.js';
 import { keyOf, sha256 } from './log.js';
 import { Refusal } from './refusal.js';
@@ -30,14 +30,14 @@ export class Verifier {
   #staleDecisions = 0;
 
   constructor({ issuer, audience, maxStaleness = 5, onStale = 'introspect', clientId, clientSecret, leeway = 5,
-    realm, resourceMetadata, cachedTokens = 4096, maxSnapshotBytes = 2 ** 27, onProblem = () => {},
+    realm, resourceMetadata, cachedTokens = 4096, maxSnapshotBytes = 2 ** 27, onProblem = warnOnce(),
     wall = Date.now, clock = awake }) {
     const audiences = [audience].flat();
     const named = audiences.length && [issuer, ...audiences].every((each) => typeof each === 'string' && each);
     if (!named || !(leeway >= 0 && leeway <= 60)) throw new TypeError('issuer, audience or leeway cannot be');
     const policy = checked({ maxStaleness, onStale });
     this.#options = { issuer, audiences, leeway, realm, resourceMetadata, cachedTokens, wall, clock, policy };
-    this.#issuer = new Issuer({ issuer, clientId, clientSecret, clock });
+    this.#issuer = new Issuer({ issuer, clientId, clientSecret, clock, onProblem: (it) => this.#feed.report(it) });
     this.#feed = new Feed({ issuer: this.#issuer, clock, wall, onProblem, maxSnapshotBytes });
   }
 
@@ -65,7 +65,9 @@ export class Verifier {
   status() {
     const { log = null, seq = null, size: entries = 0 } = this.#feed.revocations ?? {};
     const own = { ready: this.ready, ageSeconds: this.#feed.age() / 1000, staleDecisions: this.#staleDecisions };
-    return { ...own, log, seq, entries, ...this.#feed.counters };
+    const { problem: last, counters } = this.#feed;
+    const problem = last && { text: last.text, secondsAgo: (this.#options.clock() - last.at) / 1000 };
+    return { ...own, log, seq, entries, ...counters, problem };
   }
 
   /** The verified token; rejects with a Refusal. */
@@ -129,7 +131,8 @@ export class Verifier {
 
   #refuse(response, refusal, scope) {
     const { status, error, message, retryAfter } = refusal;
-    const challenge = refusal.wwwAuthenticate({ ...this.#options, scope });
+    const helps = !error || error === 'insufficient_scope'; // a token with this scope would be let in
+    const challenge = refusal.wwwAuthenticate({ ...this.#options, scope: helps ? scope : undefined });
     if (challenge) response.setHeader('WWW-Authenticate', challenge);
     if (retryAfter) response.setHeader('Retry-After', String(retryAfter));
     response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
@@ -137,6 +140,12 @@ export class Verifier {
     response.end(JSON.stringify({ error: named, error_description: message }));
   }
 }
+
+/** Where nobody listens: each problem once. */
+const warnOnce = (said = new Set()) => (error) => {
+  const [text, before] = [textOf(error), said.size];
+  if (before < 100 && said.add(text).size > before) console.warn(`authserver-verifier: ${text}`);
+};
 
 function checked({ maxStaleness, onStale }) {
   const known = onStale === 'introspect' || onStale === 'deny' || onStale?.acceptUntil >= 0;

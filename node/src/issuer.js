@@ -14,8 +14,8 @@ export class Issuer {
   #asked = new Map();
   #pausedUntil = -Infinity;
 
-  constructor({ issuer, clientId, clientSecret = '', clock }) {
-    Object.assign(this, { issuer, clock, mayAsk: Boolean(clientId) });
+  constructor({ issuer, clientId, clientSecret = '', clock, onProblem }) {
+    Object.assign(this, { issuer, clock, onProblem, mayAsk: Boolean(clientId) });
     const form = (text) => new URLSearchParams([['', text]]).toString().slice(1); // RFC 6749 section 2.3.1
     this.#credentials = clientId && { authorization: `Basic ${btoa(`${form(clientId)}:${form(clientSecret)}`)}` };
   }
@@ -29,7 +29,8 @@ export class Issuer {
     const response = await fetch(url, { ...options, headers: all, redirect: 'error' });
     if (response.ok) return response;
     await response.body?.cancel();
-    throw new Error(`${url} answered ${response.status}`);
+    const why = this.mayAsk ? 'the issuer refused the credentials' : 'for clients only: give clientId and clientSecret';
+    throw new Error(`${url} answered ${response.status}${response.status === 401 ? `: ${why}` : ''}`);
   }
 
   /** The whole body, as a Buffer. */
@@ -45,22 +46,21 @@ export class Issuer {
     return Buffer.concat(chunks);
   }
 
-  async json(url, options) {
-    return JSON.parse(await this.bytes(url, { ...options, type: /^application\/([\w.-]+\+)?json\b/i }));
-  }
+  json = async (url, options) =>
+    JSON.parse(await this.bytes(url, { ...options, type: /^application\/([\w.-]+\+)?json\b/i }));
 
   /** The URL that the metadata (RFC 8414) have under this name. */
   async endpoint(name) {
     const metadata = this.#metadata ?? (await this.json(`${this.issuer}/.well-known/oauth-authorization-server`));
-    if (metadata.issuer !== this.issuer || !metadata[name]) throw new Error(`no ${name} in the metadata of the issuer`);
+    const other = `the metadata names issuer '${metadata.issuer}', this verifier was given '${this.issuer}'`;
+    if (metadata.issuer !== this.issuer) throw new Error(other);
+    if (!metadata[name]) throw new Error(`no ${name} in the metadata of the issuer`);
     this.#metadata = metadata;
     return metadata[name];
   }
 
   /** The key, or undefined: of those that were fetched last, without asking anybody. */
-  heldKey(kid) {
-    return this.clock() - this.#keys.at < KEEP ? this.#keys.byKid.get(kid) : undefined;
-  }
+  heldKey = (kid) => (this.clock() - this.#keys.at < KEEP ? this.#keys.byKid.get(kid) : undefined);
 
   /** The key with this id. Strangers can make this ask the issuer once in `cooldown`; only those wait who need it. */
   async key(kid, cooldown = COOLDOWN) {
@@ -77,7 +77,7 @@ export class Issuer {
   /** One fetch at a time; who needs a key sees whether it came. */
   refreshKeys() {
     this.#keys.tried = this.clock();
-    this.#keys.fetching ??= this.#fetchKeys().catch(() => {}).finally(() => (this.#keys.fetching = null));
+    this.#keys.fetching ??= this.#fetchKeys().catch(this.onProblem).finally(() => (this.#keys.fetching = null));
   }
 
   async #fetchKeys() {
@@ -107,6 +107,7 @@ export class Issuer {
       throw new Error('that is no answer');
     } catch (cause) {
       this.#pausedUntil = this.clock() + PAUSE;
+      this.onProblem(cause);
       throw new Refusal('stale', { cause });
     }
   }

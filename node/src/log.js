@@ -43,7 +43,5 @@ export class Revocations extends Map {
   }
 
   /** Drop what is over at this second of the issuer's time. */
-  forget(now) {
-    this.forEach(({ expires }, key) => expires < now && this.delete(key));
-  }
+  forget = (now) => this.forEach(({ expires }, key) => expires < now && this.delete(key));
 }

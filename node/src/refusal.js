@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+
+/** What clients are told, by code: the same as by the verifier for Python. */
+const TEXTS = JSON.parse(readFileSync(new URL('../refusals.json', import.meta.url)));
 const STATUS = { malformed_request: 400, insufficient_scope: 403, stale: 503, not_ready: 503, keys_unavailable: 503,
   overloaded: 503 };
 const ERROR = { 400: 'invalid_request', 401: 'invalid_token', 403: 'insufficient_scope' };
@@ -9,8 +13,7 @@ const ERROR = { 400: 'invalid_request', 401: 'invalid_token', 403: 'insufficient
 export class Refusal extends Error {
   constructor(code, options) {
     const status = STATUS[code] ?? 401;
-    const reason = status === 503 ? 'it cannot be found out whether the token is good' : code.replace(/_(...)$/, '');
-    super(reason.replaceAll('_', ' '), options);
+    super(TEXTS[code], options);
     const error = code === 'missing_token' ? null : (ERROR[status] ?? null);
     Object.assign(this, { name: 'Refusal', code, status, error, retryAfter: status === 503 ? 1 : null });
   }

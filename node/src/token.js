@@ -8,9 +8,7 @@ const VERSIONS = /^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})$/;
 
 const isText = (value) => typeof value === 'string' && value !== '';
 const isInstant = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 43;
-const must = (condition, code) => {
-  if (!condition) throw new Refusal(code);
-};
+const must = (condition, code) => { if (!condition) throw new Refusal(code); };
 
 /** The header of a compact JWS in the form in which the issuer writes it. Nothing is verified yet but the form. */
 export function unverifiedHeader(jwt, typ) {

@@ -128,14 +128,16 @@ test('the middleware answers 401, 403, 400 and 503 as RFC 6750 and 9728 want it'
   await verifier.waitReady();
   const get = await answering(t, verifier.requireToken({ scope: ['read', 'pay'] }));
   const bearer = async (claims) => ({ authorization: `bearer ${await issuer.token(claims)}` });
-  const rest = 'scope="read pay", resource_metadata="https://api.example/.well-known/x"';
+  const where = 'resource_metadata="https://api.example/.well-known/x"';
+  const rest = `scope="read pay", ${where}`;
+  const malformed = 'The request does not carry one bearer token in the Authorization header.';
   const answers = [
     [{}, 401, `Bearer realm="api", ${rest}`],
     [{ authorization: 'Basic YTpi' }, 401, `Bearer realm="api", ${rest}`],
-    [{ authorization: 'Bearer' }, 400, `Bearer realm="api", error="invalid_request", error_description="malformed request", ${rest}`],
-    [{ authorization: 'Bearer a b' }, 400, `Bearer realm="api", error="invalid_request", error_description="malformed request", ${rest}`],
-    [await bearer({ exp: 1 }), 401, `Bearer realm="api", error="invalid_token", error_description="expired", ${rest}`],
-    [await bearer(), 403, `Bearer realm="api", error="insufficient_scope", error_description="insufficient scope", ${rest}`],
+    [{ authorization: 'Bearer' }, 400, `Bearer realm="api", error="invalid_request", error_description="${malformed}", ${where}`],
+    [{ authorization: 'Bearer a b' }, 400, `Bearer realm="api", error="invalid_request", error_description="${malformed}", ${where}`],
+    [await bearer({ exp: 1 }), 401, `Bearer realm="api", error="invalid_token", error_description="The token has expired.", ${where}`],
+    [await bearer(), 403, `Bearer realm="api", error="insufficient_scope", error_description="The token lacks a scope that is needed here.", ${rest}`],
   ];
   for (const [headers, status, challenge] of answers) {
     const response = await get(headers);
@@ -158,4 +160,28 @@ test('close() ends everything', async (t) => {
   await verifier.waitReady();
   await verifier.close();
   await until(() => issuer.streams.size === 0);
+});
+
+test('without onProblem each problem is warned of once, and the status has the last', async (t) => {
+  const warned = [];
+  t.mock.method(console, 'warn', (text) => warned.push(text));
+  const { issuer, verifier } = await setUp(t, { onProblem: undefined }, (each) => {
+    const other = [200, 'application/json', '{"issuer":"http://other"}'];
+    each.fault = (path, answer) => (path.startsWith('/.well-known/oauth') ? other : answer);
+  });
+  await until(() => verifier.status().problems > 1);
+  const text = `the metadata names issuer 'http://other', this verifier was given '${issuer.issuer}'`;
+  assert.deepEqual(warned, [`authserver-verifier: ${text}`]);
+  assert.equal(verifier.status().problem.text, text);
+  assert.ok(verifier.status().problem.secondsAgo < 5);
+  issuer.fault = (path, answer) => answer;
+  await until(() => verifier.ready);
+  assert.equal(verifier.status().problem, null);
+});
+
+test('a feed for clients only says so', async (t) => {
+  const { verifier } = await setUp(t, {}, (each) => {
+    each.fault = (path, answer) => (path.endsWith('/stream') ? [401, 'application/json', '{}'] : answer);
+  });
+  await until(() => verifier.status().problem?.text.endsWith('answered 401: for clients only: give clientId and clientSecret'));
 });

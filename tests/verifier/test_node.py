@@ -91,6 +91,35 @@ def test_the_refusals_are_those_of_the_python_verifier() -> None:
     assert set(re.findall(r"'(\w+)'", declared)) == codes | kinds
 
 
+ANSWERS = """
+import { Refusal } from './src/refusal.js';
+const told = process.argv.slice(1).map((code) => {
+  const refusal = new Refusal(code);
+  const { message, status, error } = refusal;
+  const named = { realm: 'shop', scope: ['a', 'b'], resourceMetadata: 'https://api.test/m' };
+  const challenge = refusal.wwwAuthenticate(named);
+  return [code, [message, status, error, challenge]];
+});
+console.log(JSON.stringify(Object.fromEntries(told)));
+"""
+
+
+def test_what_clients_are_told_is_the_same_as_in_python() -> None:
+    from authserver.verifier import errors
+
+    assert json.loads((SOURCE / "refusals.json").read_text()) == errors.descriptions()
+    made = {each.code: each() for each in errors._below(errors.Refusal) if each is not errors.Revoked}
+    made |= {f"revoked_{kind}": errors.Revoked(kind) for kind in errors.Revoked.kinds}
+    challenged = {"realm": "shop", "scope": "a b", "resource_metadata": "https://api.test/m"}
+    expected = {
+        code: [made[code].description, made[code].status, made[code].error, made[code].www_authenticate(**challenged)]
+        for code in errors.every_code()
+    }
+    command = [NODE, "--input-type=module", "--eval", ANSWERS, *expected]
+    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == expected
+
+
 # -- before a real server ---------------------------------------------------------------------------
 
 
@@ -184,10 +213,11 @@ def test_a_call_is_accepted_and_says_whose_it_is(served: Line, notes: Notes) -> 
 
 
 def test_without_a_token_or_with_a_bad_one_the_answer_says_so(served: Line, notes: Notes) -> None:
-    assert notes.get(None).headers["www-authenticate"].startswith("Bearer")
+    assert notes.get(None).headers["www-authenticate"] == 'Bearer scope="read"'
     spoilt = notes.get(served.log_in()["access_token"][:-8] + "AAAAAAAA")
     assert spoilt.status_code == 401
-    assert 'error="invalid_token"' in spoilt.headers["www-authenticate"]
+    challenge = 'Bearer error="invalid_token", error_description="The token\'s signature is not valid."'
+    assert spoilt.headers["www-authenticate"] == challenge
 
 
 LEVELS: dict[str, Callable[[str], dict[str, Any]]] = {
