@@ -146,13 +146,13 @@ class Requirement:
             token = bearer.admitted(self.needs)
             if token is None:
                 token = await bearer.guard.check_async(authorization_of(request.scope), self.needs)
-        return bearer.admit(request.scope, token)
+        return bearer.admit(request.scope, token, self.needs)
 
     def _check_now(self, request: HasScope) -> VerifiedToken:
         bearer = self._bearer_of(request)
         with bearer.remembering():
             token = bearer.admitted(self.needs) or bearer.guard.check(authorization_of(request.scope), self.needs)
-        return bearer.admit(request.scope, token)
+        return bearer.admit(request.scope, token, self.needs)
 
     def _bearer_of(self, request: HasScope) -> BearerRequest:
         bearer = request.scope.get(BEARER)

@@ -36,6 +36,8 @@ class BearerRequest:
     def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
         self.guard = guard
         self.token: VerifiedToken | None = None
+        self.admitted_for = Needs()
+        """What `token` was verified for."""
         self.needs = Needs()
         self.refusal: Refusal | None = None
         """Raised by `require`; a framework between it and us may have made an error 500 of it."""
@@ -53,14 +55,15 @@ class BearerRequest:
             if not self._refused and not await self._answer(refusal):
                 raise
 
-    def admit(self, scope: Scope, token: VerifiedToken) -> VerifiedToken:
+    def admit(self, scope: Scope, token: VerifiedToken, needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008 (frozen)
+        self.admitted_for = needs
         self.token = scope["auth"] = token
         scope.setdefault("state", {})["token"] = token
         return token
 
     def admitted(self, needs: Needs) -> VerifiedToken | None:
         """The token if it was verified already, under the same policy; raises InsufficientScope."""
-        if self.token is None or needs.max_staleness is not None or needs.on_stale is not None:
+        if self.token is None or not needs.same_policy(self.admitted_for):
             return None
         if needs.scope is not None and not self.token.has_scope(needs.scope):
             raise InsufficientScope

@@ -44,6 +44,10 @@ class Needs(NamedTuple):
     max_staleness: float | None = None
     on_stale: OnStale | None = None
 
+    def same_policy(self, other: Needs) -> bool:
+        """Whether what was verified for one need not be verified again for the other, but for the scope."""
+        return (self.max_staleness, self.on_stale) == (other.max_staleness, other.on_stale)
+
 
 def bearer_token(authorization: Sequence[str]) -> str:
     """The token in the values of all Authorization headers of a request (RFC 6750 section 2.1).

@@ -31,7 +31,6 @@ from .seen import Seen, SeenTokens
 from .strict import MAX_TOKEN_CHARS, HeaderRefused, Malformed, UnverifiedJwt, json_object, read_form
 from .token import TokenKeys
 
-
 ISSUING = 2.0
 """Seconds that the issuer may have taken from looking whether it may issue a token to the token's `iat`."""
 

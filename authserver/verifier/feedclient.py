@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from .records import FeedFault, Record, parse_records
-from .transport import SILENCE, Download, Response, Transport, cause_of
+from .transport import SILENCE, Download, Response, Transport, cause_of, same_origin
 
 MAX_TAIL = 4 << 20
 """Bytes: an answer has 4096 records of at most 112 bytes, and a checkpoint."""
@@ -48,6 +48,8 @@ class FeedClient:
     """The `revocation_feed_endpoint`; may raise TransportError."""
     transport: Transport
     authorization: str | None
+    """Shown to the issuer alone: a feed elsewhere, which the metadata may name, must be a public one."""
+    issuer: str
     shared_cache: bool
     """Whether answers may come from a cache on the way; otherwise each cache is asked not to."""
 
@@ -107,12 +109,16 @@ class FeedClient:
 
     def _expect(self, status: int, what: str, given: int, headers: Mapping[str, str]) -> None:
         if given != status:
-            cause = cause_of(given, credentials=self.authorization is not None)
+            cause = cause_of(given, credentials=self._credentials() is not None)
             raise Unexpected(what, given, headers.get("retry-after"), cause)
 
     def _headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         fresh = {} if self.shared_cache else {"Cache-Control": "no-cache"}
-        return {**fresh, **({"Authorization": self.authorization} if self.authorization else {}), **(more or {})}
+        credentials = self._credentials()
+        return {**fresh, **({"Authorization": credentials} if credentials else {}), **(more or {})}
+
+    def _credentials(self) -> str | None:
+        return self.authorization if same_origin(self.url(), self.issuer) else None
 
 
 def _tail(response: Response) -> Tail:

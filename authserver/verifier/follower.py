@@ -84,7 +84,7 @@ class FeedFollower:
         self._mode, self._transport, self._monotonic = mode, transport, monotonic
         self._notes = Notes(monotonic, troubles)
         self._freshness = Freshness(monotonic, wall)
-        client = FeedClient(feed_url, transport, authorization, mode == "cached")
+        client = FeedClient(feed_url, transport, authorization, issuer, mode == "cached")
         recovery = Recovery(issuer, client, self._notes)
         purge_clock = PurgeClock(monotonic, wall)
         self._replica = Replica(

@@ -22,7 +22,7 @@ from .clock import Clock
 from .metadata import Discovery, Unreachable, json_answer
 from .strict import Malformed, json_object
 from .token import VerifiedToken
-from .transport import Transport, TransportError, cause_of
+from .transport import Transport, TransportError, cause_of, same_origin
 from .troubles import Troubles
 
 MAX_ANSWER = 64 * 1024
@@ -167,6 +167,8 @@ class Introspector:
         endpoint = self._discovery.get().introspection_endpoint
         if endpoint is None:
             raise Unreachable("the metadata names no introspection endpoint")
+        if not same_origin(endpoint, self._discovery.issuer):
+            raise Unreachable("the introspection endpoint is elsewhere: tokens and credentials go to the issuer alone")
         left = deadline - self._monotonic()
         if left <= 0:
             raise Unreachable("the metadata took too long")

@@ -46,7 +46,7 @@ class Discovery:
     """The metadata, kept for an hour; an old one is better than none while the issuer is away."""
 
     def __init__(self, issuer: str, transport: Transport, monotonic: Clock) -> None:
-        self._issuer = issuer
+        self.issuer = issuer
         self._url = metadata_url(issuer)
         self._transport = transport
         self._monotonic = monotonic
@@ -96,9 +96,9 @@ class Discovery:
     def _read(self, body: bytes) -> Metadata:
         document = _object(body, "metadata")
         named = document.get("issuer")
-        if named != self._issuer:  # RFC 8414 section 3.3: byte for byte
+        if named != self.issuer:  # RFC 8414 section 3.3: byte for byte
             raise Unreachable(
-                f"the metadata names issuer {str(named)[:200]!r}, this verifier was given {self._issuer!r}"
+                f"the metadata names issuer {str(named)[:200]!r}, this verifier was given {self.issuer!r}"
             )
         jwks_uri = self._address(document, "jwks_uri")
         if jwks_uri is None:
@@ -116,7 +116,7 @@ class Discovery:
             secure = checked_url(document[name]).scheme == "https"
         except (ValueError, TypeError, AttributeError):
             raise Unreachable(f"metadata: {name} is not an address to be used") from None
-        if self._issuer.startswith("https:") and not secure:
+        if self.issuer.startswith("https:") and not secure:
             raise Unreachable(f"metadata: {name} is http, of an https issuer")
         return str(document[name])
 

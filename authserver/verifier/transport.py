@@ -110,6 +110,16 @@ def cause_of(status: int, *, credentials: bool) -> str | None:
     return None
 
 
+def same_origin(url: str, other: str) -> bool:
+    """Whether both have the same scheme, host and port: credentials for one may be shown to the other."""
+    return _origin(url) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
 def checked_url(url: str, name: str = "the address") -> SplitResult:
     """The parts of an https URL, or of an http one on this very machine; raises ValueError for any other.
 

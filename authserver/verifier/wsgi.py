@@ -96,6 +96,8 @@ class _Request:
         self.guard = guard
         self.environ = environ
         self.token: VerifiedToken | None = None
+        self.admitted_for = Needs()
+        """What `token` was verified for."""
 
     @property
     def authorization(self) -> list[str]:
@@ -103,12 +105,13 @@ class _Request:
         value = self.environ.get("HTTP_AUTHORIZATION")
         return [] if value is None else [value]
 
-    def admit(self, token: VerifiedToken) -> None:
+    def admit(self, token: VerifiedToken, needs: Needs = Needs()) -> None:  # noqa: B008 (frozen)
+        self.admitted_for = needs
         self.token = self.environ[TOKEN] = token
 
     def suffices(self, needs: Needs) -> bool:
         """Whether the token was verified already, under the same policy; raises InsufficientScope."""
-        if self.token is None or needs.max_staleness is not None or needs.on_stale is not None:
+        if self.token is None or not needs.same_policy(self.admitted_for):
             return False
         if needs.scope is not None and not self.token.has_scope(needs.scope):
             raise InsufficientScope
@@ -147,7 +150,7 @@ def _guarded(view: Callable[..., Any], needs: Needs) -> Callable[..., Any]:
         request = _request()
         try:
             if not request.suffices(needs):
-                request.admit(request.guard.check(request.authorization, needs))
+                request.admit(request.guard.check(request.authorization, needs), needs)
         except Refusal as refusal:
             return _view_answer(request.guard.answer(refusal, needs.scope), args)
         return view(*args, **kwargs)
@@ -161,7 +164,7 @@ def _guarded_async(view: Callable[..., Awaitable[Any]], needs: Needs) -> Callabl
         request = _request()
         try:
             if not request.suffices(needs):
-                request.admit(await request.guard.check_async(request.authorization, needs))
+                request.admit(await request.guard.check_async(request.authorization, needs), needs)
         except Refusal as refusal:
             return _view_answer(request.guard.answer(refusal, needs.scope), args)
         return await view(*args, **kwargs)

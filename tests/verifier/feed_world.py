@@ -63,6 +63,7 @@ class World:
         self.revoked_kids: list[bytes] = []
         self.pauses: list[float] = []
         self.max_staleness = MAX_STALENESS
+        self.feed = FEED
         self.until_closed = 0
         """How many more pauses the follower gets before it is closed."""
         self.during_pause: Callable[[], None] = lambda: None
@@ -106,7 +107,7 @@ class World:
 
         return FeedFollower(
             ISSUER,
-            feed_url=lambda: FEED,
+            feed_url=lambda: self.feed,
             key_for=key_for,
             transport=FakeTransport(self),
             on_kid=self.revoked_kids.append,

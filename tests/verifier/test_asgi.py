@@ -54,6 +54,12 @@ async def very_lenient(request: Request) -> JSONResponse:
     return JSONResponse({"hello": request.auth.subject})
 
 
+@require(on_stale=accept_until(60))
+@require(scope="write")
+async def lenient_then_strict(request: Request) -> JSONResponse:
+    return JSONResponse({"wrote": request.auth.subject})
+
+
 @require(on_stale="deny")
 async def strict(request: Request) -> JSONResponse:
     return JSONResponse({"hello": request.auth.subject})
@@ -81,6 +87,7 @@ ROUTES = [
     Route("/write/starlette", write_by_starlettes_rule),
     Route("/lenient", lenient),
     Route("/very-lenient", very_lenient),
+    Route("/lenient-then-strict", lenient_then_strict),
     Route("/strict", strict),
     Route("/health", open_to_all),
     Route("/public/{name:path}", open_to_all),
@@ -227,6 +234,16 @@ async def test_a_route_may_be_stricter_than_the_middleware() -> None:
             async with a_client(an_app(verifier)) as client:
                 assert (await client.get("/", headers=old)).status_code == 200
                 assert (await client.get("/strict", headers=old)).status_code == 503
+
+
+async def test_what_one_requirement_let_in_another_may_still_refuse() -> None:
+    with FakeIssuer() as issuer:
+        verifier, old = issuer.verifier(on_stale="deny"), issuer.bearer("ada", "write")
+        with issuer.cut_off():
+            issuer.advance(10)
+            async with a_client(an_app(verifier, protect="marked")) as client:
+                assert (await client.get("/very-lenient", headers=old)).status_code == 200
+                assert (await client.get("/lenient-then-strict", headers=old)).status_code == 503
 
 
 async def test_marked_routes_alone_may_be_protected(shared: FakeIssuer, verifier: Verifier) -> None:

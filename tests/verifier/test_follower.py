@@ -51,6 +51,18 @@ def test_a_connection_goes_on_where_the_last_one_ended(world: World) -> None:
     assert world.headers[-1]["Authorization"] == "Basic eA=="
 
 
+@pytest.mark.parametrize(
+    "elsewhere", ["https://cdn.test/feed", "https://issuer.test:8443/feed", "http://issuer.test/x"]
+)
+def test_credentials_are_shown_to_the_issuer_alone(world: World, elsewhere: str) -> None:
+    """The metadata may name a feed elsewhere, on a cache that anybody may read."""
+    world.feed = elsewhere
+    follower = world.follower(authorization="Basic eA==")
+    world.connect(follower, world.cp())
+    assert world.headers
+    assert not any("Authorization" in headers for headers in world.headers)
+
+
 def test_who_begins_takes_what_was_before_from_the_tail_and_the_tiles(world: World) -> None:
     for i in range(600):
         world.revoke(f"sid-{i}")

@@ -16,7 +16,17 @@ from authserver.verifier import IntrospectionLimits, Undecided
 from authserver.verifier.errors import Inactive
 from authserver.verifier.transport import TransportError
 from tests.verifier.feed_world import until
-from tests.verifier.network import INTROSPECTION, Service, a_service, a_token, an_answer, introspected
+from tests.verifier.network import (
+    INTROSPECTION,
+    ISSUER,
+    JWKS,
+    METADATA,
+    Service,
+    a_service,
+    a_token,
+    an_answer,
+    introspected,
+)
 
 
 def a_stale_service(**options: Any) -> Service:
@@ -66,6 +76,15 @@ def test_the_question_is_asked_with_the_clients_credentials_and_nothing_in_the_a
     assert service.network.headers[-1]["Authorization"] == "Basic YSUzQWI6JUMzJUJDJTI1"
     assert service.network.requests[-1] == INTROSPECTION
     assert "ü%" not in repr(service.verifier)
+
+
+def test_tokens_and_credentials_go_to_the_issuer_alone() -> None:
+    service = a_stale_service()
+    elsewhere = "https://introspection.evil.test/"
+    document = {"issuer": ISSUER, "jwks_uri": JWKS, "introspection_endpoint": elsewhere}
+    service.network.answers |= {METADATA: an_answer(document), elsewhere: introspected}
+    assert service.refusal(a_token()) == "stale"
+    assert elsewhere not in service.network.requests
 
 
 def test_only_inactive_is_a_refusal_of_the_token() -> None:

@@ -12,7 +12,7 @@ from authserver.verifier.feedclient import FeedClient
 from authserver.verifier.notes import Notes
 from authserver.verifier.report import Applied, Reporter
 from authserver.verifier.transport import Response, TransportError
-from tests.verifier.feed_world import FEED, FakeTransport, World, until
+from tests.verifier.feed_world import FEED, ISSUER, FakeTransport, World, until
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ class Knowledge:
 
 def reporter(world: World, knowledge: Knowledge, instance: str | None = "api:1") -> tuple[Reporter, Notes]:
     notes = Notes(world.monotonic)
-    client = FeedClient(lambda: FEED, FakeTransport(world), "Basic eA==", False)
+    client = FeedClient(lambda: FEED, FakeTransport(world), "Basic eA==", ISSUER, False)
     return Reporter(client, lambda: knowledge.applied, notes, instance), notes
 
 

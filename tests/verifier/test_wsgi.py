@@ -152,6 +152,12 @@ def a_flask_app(verifier: Verifier, **options: Any) -> Any:
     async def write_async() -> dict[str, str]:
         return {"wrote": current_token().subject}
 
+    @app.get("/lenient-then-strict")
+    @require(on_stale=accept_until(60))
+    @require(scope="write")
+    def both() -> dict[str, str]:
+        return {"wrote": current_token().subject}
+
     @app.get("/lenient")
     @require(on_stale=accept_until(60))
     def lenient() -> dict[str, str]:
@@ -180,6 +186,7 @@ def test_a_view_of_flask_may_have_a_policy_of_its_own() -> None:
             issuer.advance(10)
             assert client.get("/write", headers=old).status_code == 503
             assert client.get("/lenient", headers=old).status_code == 200
+            assert client.get("/lenient-then-strict", headers=old).status_code == 503
 
 
 def test_require_without_the_wrapper_is_a_mistake_that_is_told() -> None:
