@@ -163,7 +163,7 @@ class Notes:
         """Seconds from the acknowledgement to the refusal; until then it was accepted."""
         while (answer := self.get(token)).status_code == 200:
             assert time.monotonic() < acknowledged + 10, "still accepted"
-        assert (answer.status_code, answer.json()["error_description"]) == (401, "revoked")
+        assert (answer.status_code, answer.json()["error_description"]) == (401, "The token was revoked.")
         return time.monotonic() - acknowledged
 
 
