@@ -59,6 +59,10 @@ class HttpDownload:
         self._done(self._complete and not self._closed)
 
 
+HEAD_SECONDS = 10.0
+"""For the head of an answer whose body may go on for ever: a byte of it now and then is no progress."""
+
+
 class HttpTransport:
     """See `transport.Transport`. Survives a fork: a child leaves its parent's connections alone."""
 
@@ -97,7 +101,11 @@ class HttpTransport:
     def open(
         self, url: str, *, headers: Mapping[str, str] = _NONE, timeout: float = SILENCE, deadline: float | None = None
     ) -> HttpDownload:
-        return self._exchange("GET", url, None, headers, Budget(timeout, deadline))
+        budget = Budget(timeout, HEAD_SECONDS if deadline is None else deadline)
+        download = self._exchange("GET", url, None, headers, budget)
+        if deadline is None:
+            budget.end = None
+        return download
 
     def close(self) -> None:
         self._closed = True

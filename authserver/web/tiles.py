@@ -5,6 +5,7 @@ Snapshots and old tiles come from the database, recent tiles from memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +20,7 @@ from authserver.web.pieces import PiecesResponse
 from authserver.web.query import Query
 
 RECORDS_TYPE = "application/x-ndjson"
+_LOG_ID = re.compile(r"[0-9a-f]{16}")
 _IMMUTABLE = "max-age=31536000, immutable"
 
 
@@ -47,7 +49,7 @@ class TileEndpoint:
         """404 until it is full, and once it is below `floor`."""
         await self.guard.admit(request)
         Query(request, ())
-        body = await self.tiles.tile(request.path_params["log"], _number(request, "n"))
+        body = await self.tiles.tile(_log(request), _number(request, "n"))
         if body is None:
             raise NotFound("there is no such tile; it is not full yet, or was dropped, or is of another log")
         return PiecesResponse.of(body, media_type=RECORDS_TYPE, headers=self.guard.cache_control(_IMMUTABLE))
@@ -63,7 +65,7 @@ class SnapshotEndpoint:
     async def get(self, request: Request) -> Response:
         await self.guard.admit(request)
         Query(request, ())
-        snapshot = await self.log.snapshot(request.path_params["log"], _number(request, "seq"))
+        snapshot = await self.log.snapshot(_log(request), _number(request, "seq"))
         first = None if snapshot is None else await self.log.snapshot_part(snapshot.build, 0)
         if snapshot is None or first is None:
             raise NotFound("there is no such snapshot; newer checkpoints name a newer one")
@@ -78,6 +80,14 @@ class SnapshotEndpoint:
             if part is None:
                 return
             yield part
+
+
+def _log(request: Request) -> str:
+    """Only what could be the id of a log is worth a look at the database, which takes no other text for one."""
+    log: str = request.path_params["log"]
+    if not _LOG_ID.fullmatch(log):
+        raise NotFound("there is no such log")
+    return log
 
 
 def _number(request: Request, name: str) -> int:

@@ -52,6 +52,13 @@ async def test_what_is_not_there_is_404(site: Site, path: str) -> None:
     assert (await site.http.get(f"/revocations/{log}/{path}")).status_code == 404
 
 
+@pytest.mark.parametrize("log", ["%00", "0123456789abcdeg", "0123456789ABCDEF", "x" * 3000, "%F0%9F%98%80"])
+@pytest.mark.parametrize("what", ["tiles/0", "snapshots/1"])
+async def test_what_cannot_be_the_id_of_a_log_is_404(site: Site, log: str, what: str) -> None:
+    """PostgreSQL takes no text with a NUL in it."""
+    assert (await site.http.get(f"/revocations/{log}/{what}")).status_code == 404
+
+
 async def test_another_log_has_no_tiles(site: Site) -> None:
     await revoke_many(site, 257)
     assert (await site.http.get("/revocations/fedcba9876543210/tiles/0")).status_code == 404

@@ -177,6 +177,18 @@ def test_a_body_without_end_is_refused_while_it_is_read(transport: HttpTransport
         transport.get(server.url, limit=100_000)
 
 
+def test_a_head_that_never_ends_is_given_up(transport: HttpTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a stream, whose body may go on for ever."""
+    monkeypatch.setattr("authserver.verifier.httptransport.HEAD_SECONDS", 0.3)
+
+    def serve(caller: Caller) -> None:
+        caller.request()
+        caller.trickle(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+    with RawServer(serve) as server, pytest.raises(TimedOut):
+        transport.open(server.url)
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -9,7 +9,7 @@ from authserver.clock import Clock
 from authserver.model.audit import AuditEvent
 from authserver.model.log import LogEnd, LogRecord
 from authserver.model.revocation import OutboxEntry
-from authserver.model.time import SECOND, Instant
+from authserver.model.time import DAY, SECOND, Duration, Instant
 from authserver.storage.interface import NewLog
 from authserver.storage.sql.books import last_entry, record
 from authserver.storage.sql.log_extend import RECORDS, append
@@ -22,6 +22,9 @@ from authserver.storage.sql.tables import (
     revocation_outbox,
 )
 
+LONGEST_TOKEN: Duration = DAY
+"""No setting allows more. What was lost may be a longer lifetime, too, under which tokens were issued."""
+
 
 async def renew(connection: AsyncConnection, new: NewLog, now: Clock, event: AuditEvent) -> None:
     head = (await connection.execute(select(rev_head).where(rev_head.c.id == 1).with_for_update())).one()
@@ -32,7 +35,8 @@ async def renew(connection: AsyncConnection, new: NewLog, now: Clock, event: Aud
     left = f"{head.left_logs} {head.log}".strip()
     values = {"log": new.log, "seq": 0, "hash": new.start, "floor": 1, "witness": None, "left_logs": left}
     await connection.execute(update(rev_head).where(rev_head.c.id == 1).values(values))
-    first = new.compose(LogEnd(new.log, 0, new.start, head.token_ttl, time), [await _refuse_all(connection, new)])
+    start = LogEnd(new.log, 0, new.start, max(head.token_ttl, LONGEST_TOKEN), time)
+    first = new.compose(start, [await _refuse_all(connection, new)])
     end = LogEnd(new.log, first[-1].record.seq, first[-1].hash, head.token_ttl, time)
     await append(connection, [*first, *new.carry(end, keys)], time)
     await record(connection, event)
