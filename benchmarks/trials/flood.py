@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -37,16 +38,16 @@ def flood(settings: Mapping[str, str], rows: int) -> None:
 
 def _sqlite(path: str, sizes: list[int]) -> None:
     with closing(sqlite3.connect(path, timeout=60)) as connection:
-        for number, size in enumerate(sizes):
+        for size in sizes:
             with connection:
-                connection.execute(SQLITE, (str(number), size, _now(), LIFETIME_MS))
+                connection.execute(SQLITE, (secrets.token_hex(8), size, _now(), LIFETIME_MS))
 
 
 async def _postgresql(url: str, sizes: list[int]) -> None:
     connection = await asyncpg.connect(url)
     try:
-        for number, size in enumerate(sizes):
-            await connection.execute(POSTGRESQL, str(number), size, _now(), LIFETIME_MS)
+        for size in sizes:
+            await connection.execute(POSTGRESQL, secrets.token_hex(8), size, _now(), LIFETIME_MS)
     finally:
         await connection.close()
 

@@ -27,16 +27,18 @@ def streams(ground: Ground) -> Iterator[TrialResult]:
     with child("benchmarks.follow.readers", port=ground.site.port, headers={}, count=count) as readers:
         readers.hear()
         idle, with_mb = _idle_percent(ground), ground.server.rss_mb()
-        samples, cpu_ms, readers_ms = _deliver(ground, readers, tokens)
+        delays, whole, cpu_ms, readers_ms = _deliver(ground, readers, tokens)
     yield TrialResult(
         name=NAME,
         backend=ground.backend,
         figures={
             "idle_cpu_percent": idle,
             "idle_cpu_percent_without_streams": alone,
-            "p50_ms": percentile(samples, 0.5),
-            "p99_ms": percentile(samples, 0.99),
-            "worst_ms": samples[-1],
+            "p50_ms": percentile(delays, 0.5),
+            "p99_ms": percentile(delays, 0.99),
+            "worst_ms": delays[-1],
+            "from_request_p50_ms": percentile(whole, 0.5),
+            "from_request_p99_ms": percentile(whole, 0.99),
             "server_cpu_ms_per_revocation": cpu_ms,
             "readers_cpu_ms_per_revocation": readers_ms,
             "rss_mb_without_streams": before_mb,
@@ -46,7 +48,7 @@ def streams(ground: Ground) -> Iterator[TrialResult]:
             "streams": count,
             "revocations": deliveries,
         },
-        samples=samples,
+        samples=delays,
     )
 
 
@@ -58,26 +60,30 @@ def _idle_percent(ground: Ground) -> float:
     return 100 * (ground.server.cpu_seconds() - before) / (time.monotonic() - start)
 
 
-def _deliver(ground: Ground, readers: Child, tokens: list[str]) -> tuple[list[float], float, float]:
-    """Milliseconds from answer to checkpoint for each stream and token; CPU ms of server and readers a revocation.
-
-    The seconds' own checkpoints between two revocations are counted with them.
+def _deliver(ground: Ground, readers: Child, tokens: list[str]) -> tuple[list[float], list[float], float, float]:
+    """Milliseconds to the checkpoint for each stream and token, from the answer and from the request; CPU ms of server
+    and readers a revocation, with which the seconds' own checkpoints in between are counted.
     """
-    samples: list[float] = []
+    delays: list[float] = []
+    whole: list[float] = []
     server, reading = ground.server.cpu_seconds(), readers.cpu_seconds()
     with ground.administrator() as http:
         for token in tokens:
             time.sleep(random.uniform(*PAUSE))
-            samples += _one(http, readers, token)
+            sent, answered, moments = _one(http, readers, token)
+            delays += [max(0.0, 1000 * (moment - answered)) for moment in moments]
+            whole += [1000 * (moment - sent) for moment in moments]
     server, reading = ground.server.cpu_seconds() - server, readers.cpu_seconds() - reading
-    return sorted(samples), 1000 * server / len(tokens), 1000 * reading / len(tokens)
+    return sorted(delays), sorted(whole), 1000 * server / len(tokens), 1000 * reading / len(tokens)
 
 
-def _one(http: httpx.Client, readers: Child, token: str) -> list[float]:
+def _one(http: httpx.Client, readers: Child, token: str) -> tuple[float, float, list[float]]:
+    """When the request was sent, when it was answered, and when each stream had it."""
     readers.ask()
+    sent = time.monotonic()
     http.post("/admin/revocations", json={"token": token, "reason": "benchmark"}).raise_for_status()
     answered = time.monotonic()
     told = readers.hear()
     if told["lost"]:
         raise LoadError(f"{told['lost']} streams did not get a revocation")
-    return [max(0.0, 1000 * (moment - answered)) for moment in told["moments"]]
+    return sent, answered, told["moments"]

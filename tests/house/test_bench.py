@@ -124,7 +124,7 @@ SMALL = [
     "--streams",
     "20",
     "--burst",
-    "3000",
+    "1000",
     "--entries",
     "10000",
 ]
@@ -144,7 +144,7 @@ def test_revocation_and_validation_are_measured_in_small_too(tmp_path: Path) -> 
     assert streams["streams"] == 20
     assert burst["rows_per_second"] > 0
     assert burst["longest_checkpoint_gap_ms"] > 0
-    assert cold["entries"] >= 3_000
-    assert [entry["entries"] >= least for entry, least in zip(verify["by_entries"], (1_000, 10_000), strict=True)]
+    assert cold["entries"] >= 1_000
+    assert [entry["entries"] // 1_000 for entry in verify["by_entries"]] == [1, 10]
     assert 0 < verify["lookups_us"] < verify["seen_us"] < verify["unseen_us"]
     assert len(list(tmp_path.iterdir())) == 2
