@@ -23,6 +23,8 @@ LOOK_SECONDS = 1.0
 """Between two looks at a shared cache, which keeps what it has for a second."""
 LEAST_POLL_SECONDS = 0.05
 """From one poll to the next, so that a server that does not wait is not asked without end."""
+LEAST_LAG = 0.5
+"""Seconds by which the copy may lag behind a checkpoint that has just come, however young it is wanted."""
 MAX_BUFFERED = 131_072
 """Records that may come without a checkpoint; about 30 MB."""
 
@@ -77,7 +79,17 @@ class Sessions:
             self.notes.fault(error)
             return False
         self._take(checkpoint, records, self.freshness.direct(checkpoint, anchor))
+        self._check_lag(anchor.start)
         return True
+
+    def _check_lag(self, start: float) -> None:
+        """Asked when a checkpoint was taken: what a connection begins with too late, it is behind by until its end.
+
+        Between two checkpoints, a second, the copy must not grow too old; else another connection is better.
+        """
+        most = max(LEAST_LAG, self.max_staleness / 2, self.max_staleness - LOOK_SECONDS)
+        if self.monotonic() - start > SILENCE and self.freshness.age() > most:
+            raise NothingNew("a connection lags behind by more than the copy may be old")
 
     def _check_progress(self, start: float, patience: float = SILENCE) -> None:
         """A trickle, a delay, a server that lags behind: another connection may be better than any of these."""

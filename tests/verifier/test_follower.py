@@ -391,6 +391,26 @@ def test_a_trickle_is_no_sign_of_life(world: World) -> None:
     assert follower.age() == 4
 
 
+def test_a_stream_that_began_too_late_for_its_reader_is_left_for_another(world: World) -> None:
+    """Its first checkpoint may be as old as the request for it, and by so much is every later one taken for older."""
+    world.max_staleness = 2.0
+    follower = world.followed()
+
+    def late() -> Iterator[bytes]:
+        world.passes(2.5)
+        for _ in range(5):
+            yield world.cp()
+            world.passes(1)
+        raise AssertionError("nobody stopped reading")
+
+    delay = world.follow(follower, late)
+    assert follower.counters["nothing_new"] == 1
+    assert delay < 1
+    world.passes(delay)
+    world.connect(follower, world.cp())
+    assert follower.age() == 0
+
+
 def test_a_server_that_is_down_at_the_start_is_found_when_it_is_up(world: World) -> None:
     follower = world.follower()
     for _ in range(3):
