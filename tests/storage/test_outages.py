@@ -97,6 +97,31 @@ async def test_while_postgresql_is_down_every_verb_says_so_and_afterwards_works(
         await verb(on_postgres)
 
 
+async def test_while_a_database_is_exchanged_for_its_backup_every_verb_says_so_and_afterwards_works(
+    fresh_postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    """Connections are refused first, and then there is no such database."""
+    world, name = await opened(fresh_postgres_url, pool_size=3), fresh_postgres_url.rpartition("/")[2]
+    await world.populate()
+    run = postgres_server.sql
+    try:
+        run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        for verb in VERBS.values():
+            with unavailable_within(5):
+                await verb(world)
+        run(f"ALTER DATABASE {name} RENAME TO {name}_away")
+        for verb in VERBS.values():
+            with unavailable_within(5):
+                await verb(world)
+    finally:
+        run(f"ALTER DATABASE {name}_away RENAME TO {name}")
+        run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    for verb in VERBS.values():
+        await verb(world)
+    await world.database.close()
+
+
 async def test_connections_that_were_cut_off_in_use_are_replaced_and_a_rotation_is_tried_again(
     on_postgres: World,
 ) -> None:

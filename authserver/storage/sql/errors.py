@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import asyncpg
 from sqlalchemy import exc
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 
 from authserver.storage.interface import AlreadyExists, StorageUnavailable
 
@@ -15,8 +16,8 @@ UNIQUE_VIOLATION = "23505"
 SERIALIZATION_OR_DEADLOCK = frozenset({"40001", "40P01"})
 UNAVAILABLE_CLASSES = ("08", "53", "57", "58", "XX")
 """SQLSTATE classes: connection, insufficient resources, operator intervention, system and internal errors."""
-UNAVAILABLE_STATES = frozenset({"25006", "55P03", "3D000", "28000", "28P01"})
-"""Read-only transaction, lock not available, no such database, not let in."""
+UNAVAILABLE_STATES = frozenset({"25006", "55P03", "55000", "3D000", "28000", "28P01"})
+"""Read-only transaction, lock not available, a database that takes no connections, no such database, not let in."""
 SQLITE_UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -40,6 +41,8 @@ SQLITE_UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONS
 BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """asyncpg's own: the connection is closed, or the server's farewell lies unread in it."""
 DRIVER_ERRORS = (asyncpg.PostgresError, *BROKEN, sqlite3.Error, OSError)
+ADAPTED = AsyncAdapt_asyncpg_dbapi.Error
+"""What SQLAlchemy's pool raises, in nothing of SQLAlchemy's own, when PostgreSQL refuses a new connection."""
 
 
 class TryAgain(Exception):
@@ -54,7 +57,7 @@ def translated(*, last_try: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except (exc.SQLAlchemyError, *DRIVER_ERRORS) as error:
+    except (exc.SQLAlchemyError, ADAPTED, *DRIVER_ERRORS) as error:
         meaning = meaning_of(error)
         if meaning is None:
             raise
