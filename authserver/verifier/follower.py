@@ -235,7 +235,7 @@ class FeedFollower:
         return self._short_streams >= _SHORT_STREAMS
 
     def _changed(self) -> None:
-        """By the replica, when records were applied or the first checkpoint came."""
+        """By the replica: records were applied, the first checkpoint came, or one that contradicts what is known."""
         self._first.set()
         if self._reporter is not None:
             self._reporter.changed()

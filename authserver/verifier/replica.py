@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from .checkpoint import Checkpoint
 from .freshness import Freshness, Point, PurgeClock
-from .logcopy import ChainBroken, LogCopy
+from .logcopy import ChainBroken, ForkedLog, LogCopy
 from .notes import Notes
 from .records import Record
 from .recovery import Recovery
@@ -42,6 +42,7 @@ class Replica:
         self._left: set[str] = set()
         """Logs that were left; they never come back."""
         self._told_kids: set[bytes] = set()
+        self._is_contradicted = False
 
     @property
     def position(self) -> str | None:
@@ -59,10 +60,16 @@ class Replica:
         `point` is how new it is. One that is older than what is known is only counted. Raises FeedFault or
         TransportError; the copy and its age are then what they were.
         """
-        if self._is_older(checkpoint):
-            self._notes.count("older_checkpoints")
-            return
-        copy = self._reached(checkpoint, records)
+        try:
+            if self._is_older(checkpoint):
+                self._notes.count("older_checkpoints")
+                self._contradict()
+                return
+            copy = self._reached(checkpoint, records)
+        except ForkedLog:
+            self._contradict()
+            raise
+        self._is_contradicted = False
         if self._copy is not None and copy.log != self._copy.log:
             self._leave(self._copy, copy)
         moved = self.checkpoint is None or (self.checkpoint.log, self.checkpoint.seq) != (copy.log, copy.seq)
@@ -75,6 +82,12 @@ class Replica:
         if moved:
             self._on_change()
         self._purge(checkpoint)
+
+    def _contradict(self) -> None:
+        """What is known here may be the only proof that the issuer's database lost commits: tell it, once."""
+        if self.checkpoint is not None and not self._is_contradicted:
+            self._is_contradicted = True
+            self._on_change()
 
     def _is_older(self, checkpoint: Checkpoint) -> bool:
         """Raises ForkedLog for one that contradicts what is known."""

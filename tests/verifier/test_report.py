@@ -11,8 +11,9 @@ from authserver.verifier import report
 from authserver.verifier.feedclient import FeedClient
 from authserver.verifier.notes import Notes
 from authserver.verifier.report import Applied, Reporter
+from authserver.verifier.testing_log import WritableLog
 from authserver.verifier.transport import Response, TransportError
-from tests.verifier.feed_world import FEED, ISSUER, FakeTransport, World, until
+from tests.verifier.feed_world import FEED, ISSUER, LATER, FakeTransport, World, until
 
 
 @pytest.fixture
@@ -115,3 +116,18 @@ def test_a_follower_tells_of_records_but_not_of_each_second(world: World) -> Non
     assert told == [0, 1]
     follower._reporter.send()
     assert json.loads(world.posted[0]) == {"instance": "api:1", "checkpoint": follower.checkpoint, "entries": 1}
+
+
+def test_a_follower_that_is_contradicted_tells_what_it_knows_once(world: World) -> None:
+    """It may be the only proof that the issuer lost commits; a node that merely lags is not told of each second."""
+    follower = world.follower(report=True, authorization="Basic eA==", instance="api:1")
+    told: list[int] = []
+    assert follower._reporter is not None
+    follower._reporter.changed = lambda: told.append(follower.seq)  # type: ignore[method-assign]  # to listen
+    behind, other = WritableLog(world.log.issuer, world.log.log), WritableLog(world.log.issuer, world.log.log)
+    world.connect(follower, world.revoke("sid-1"), world.cp())
+    other.append("sid", "sid-2", version=0, expires=LATER)
+    world.connect(follower, world.cp(behind), world.cp(behind), world.cp(other))
+    assert told == [1, 1]
+    world.connect(follower, world.cp(), world.cp(other))
+    assert told == [1, 1, 1]
