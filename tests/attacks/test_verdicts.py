@@ -213,7 +213,7 @@ class Verdicts(RuleBasedStateMachine):
         access, claims = log_in.tokens["access_token"], log_in.claims
         if level == "kid" and kid_of(access) != self.world.site.site.services.keys.signing.kid:
             return  # withdrawn before
-        if level in ("token", "refresh token") and claims["exp"] * SECOND <= self.world.site.now():
+        if level in ("token", "jti") and self._is_over(claims):
             return
         body: dict[str, object] = {
             "token": lambda: {"token": access},
@@ -230,6 +230,10 @@ class Verdicts(RuleBasedStateMachine):
         if level == "kid":
             self.world.keys_changed()
 
+    def _is_over(self, claims: dict[str, Any]) -> bool:
+        """Or is about to be."""
+        return int(claims["exp"]) * SECOND <= self.world.site.now() + SECOND
+
     def _session_of(self, log_in: LogIn) -> str:
         services = self.world.site.site.services
         family = self.world.site.do(services.families.get(log_in.claims["sid"]))
@@ -243,7 +247,7 @@ class Verdicts(RuleBasedStateMachine):
     @rule(which=ANY)
     def revoke_any_token_by_its_id(self, which: int) -> None:
         claims = claims_of(self.tokens[which % len(self.tokens)])
-        if claims["exp"] * SECOND > self.world.site.now():
+        if not self._is_over(claims):
             self.world.administer("POST", "/admin/revocations", jti=claims["jti"], expires_at=claims["exp"])
 
     @rule(which=ANY)
