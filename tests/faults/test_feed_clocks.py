@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -15,6 +16,7 @@ from authserver.cli.dev import prepare
 from authserver.model.time import HOUR, SECOND, Duration
 from authserver.settings import Settings
 from tests.conftest import run_apart
+from tests.feed_log import read_tail
 from tests.feed_proxy import FeedProxy
 from tests.following import ACCEPTED, Line, known_refused, soon, under, verdict
 from tests.loopback_site import LoopbackSite, loopback_site
@@ -63,17 +65,37 @@ def _past_the_end_of_tokens_and_back(template: Path, directory: Path, duration: 
     with _served(template, directory, "5m") as (site, served):
         bad, good = served.log_in()["access_token"], served.token()
         served.revoke(family_id=claims_of(bad)["sid"])
+        _grow(site, directory / "authserver.db")
         follower = served.verifier(on_stale="deny")
         soon(lambda: known_refused(verdict(follower, bad)))
         with _step(site, duration):
+            served.revoke(family_id=claims_of(served.log_in()["access_token"])["sid"], wait=10)
+            _clean(site)
             assert ACCEPTED not in (verdict(follower, bad), verdict(served.verifier(ready=False), bad))
-            time.sleep(2.5)  # time for the server to delete, twice
         assert not served.active(bad)
         for each in (follower, served.verifier(on_stale="deny")):
             soon(lambda each=each: verdict(each, good) == ACCEPTED)  # type: ignore[misc]
             assert known_refused(verdict(each, bad))
 
 
+def _grow(site: LoopbackSite, database: Path) -> None:
+    """By some tiles, so that there is something to be deleted, and a snapshot to stand for it."""
+    now = site.now()
+    entries = [(str(uuid4()), now, now) for _ in range(600)]
+    with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        connection.executemany(INSERT, entries)
+    soon(lambda: read_tail(site.url)[0]["seq"] > len(entries), "the records")
+    _clean(site)
+
+
+def _clean(site: LoopbackSite) -> None:
+    """What the server does every few seconds."""
+    services = site.site.services
+    site.do(services.log.snapshots.run_once())
+    site.do(services.purge.run_once())
+
+
+INSERT = "INSERT INTO revocation_outbox (kind, value, version, expires_at, created_at) VALUES ('jti', ?, 0, ?, ?)"
 STEPS = {
     "half a minute ahead": (_step_and_back, 30 * SECOND),
     "an hour ahead": (_step_and_back, HOUR),
