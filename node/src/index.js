@@ -74,10 +74,12 @@ export class Verifier {
   async verify(text, { scope, ...policy } = {}) {
     const { maxStaleness, onStale } = checked({ ...this.#options.policy, ...policy });
     const held = await this.#authentic(text);
-    checkTimes(held, this.#options.wall() / 1000, this.#options.leeway);
+    const [age, wall] = [this.#feed.age() / 1000, this.#options.wall() / 1000];
+    // Records end by the issuer's time, so tokens do, too: a clock that is behind must not let one outlive its record.
+    checkTimes(held, this.ready ? this.#feed.issuerNow() / 1000 : wall, this.#options.leeway);
     this.#refuseRevoked(held);
-    const age = this.#age(held);
-    if (!(age <= maxStaleness)) await this.#decideStale(text, age, onStale);
+    const isOver = wall >= held.token.expiresAt + this.#options.leeway;
+    if (!(age <= maxStaleness)) await this.#decideStale(text, isOver ? Infinity : age, onStale);
     this.#refuseRevoked(held); // which may have come while the issuer was asked
     if (scope && !held.token.hasScope(scope)) throw new Refusal('insufficient_scope');
     return held.token;
@@ -93,20 +95,14 @@ export class Verifier {
     const id = typeof text === 'string' && sha256(text).toString('base64url');
     const held = this.#held.get(id);
     if (held && held.key === this.#issuer.heldKey(held.kid)) return held;
-    const { issuer, cachedTokens, clock } = this.#options;
+    const { issuer, cachedTokens } = this.#options;
     const { kid } = unverifiedHeader(text, 'at+jwt');
     if (this.#feed.revocations?.has(keyOf('kid', issuer, kid))) throw new Refusal('revoked_kid');
-    const [seen, key] = [held?.seen ?? clock(), await this.#issuer.key(kid)];
-    const found = { kid, key, seen, ...readToken(await signedClaims(text, key), kid, this.#options) };
+    const key = await this.#issuer.key(kid);
+    const found = { kid, key, ...readToken(await signedClaims(text, key), kid, this.#options) };
     if (this.#held.size >= cachedTokens) this.#held.delete(this.#held.keys().next().value);
     this.#held.set(id, found);
     return found;
-  }
-
-  /** How many seconds old what is known is: a token was alive when it was issued, which was before we saw it. */
-  #age({ token, seen }) {
-    const ofToken = Math.max(this.#feed.issuerNow() - token.issuedAt * 1000, this.#options.clock() - seen);
-    return this.ready ? Math.min(this.#feed.age(), ofToken) / 1000 : Infinity;
   }
 
   async #decideStale(text, age, policy) {

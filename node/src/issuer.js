@@ -22,10 +22,12 @@ export class Issuer {
 
   /** A response with status 2xx; rejects for any other. */
   async request(url, { headers, ...options }) {
-    const { protocol, hostname } = new URL(url);
-    const safe = protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+    const [{ protocol, hostname, origin }, own] = [new URL(url), new URL(this.issuer)];
+    const safe = protocol === 'https:' || (protocol === own.protocol && LOOPBACK.test(hostname));
     if (!safe) throw new Error(`${url} is neither https nor loopback`);
-    const all = { ...this.#credentials, ...headers };
+    // Credentials and tokens are for the issuer alone, wherever its metadata point.
+    if (options.method === 'POST' && origin !== own.origin) throw new Error(`${url} is not the issuer's own`);
+    const all = { ...(origin === own.origin && this.#credentials), ...headers };
     const response = await fetch(url, { ...options, headers: all, redirect: 'error' });
     if (response.ok) return response;
     await response.body?.cancel();

@@ -29,10 +29,10 @@ test('a stale copy is 503 under deny, and a route may allow more', async (t) => 
   assert.ok(verifier.status().staleDecisions > 0);
 });
 
-test('a token that was just issued carries its own freshness', async (t) => {
+test('a token that says it was just issued is no fresher than the copy: who stole a key writes any time', async (t) => {
   const { issuer, verifier } = await stale(t);
   const iat = Math.floor(Date.now() / 1000) + 6; // the clocks went on
-  assert.equal(await verdict(verifier, await issuer.token({ iat })), 'accepted');
+  assert.equal(await verdict(verifier, await issuer.token({ iat })), 'stale');
 });
 
 test('a stale copy asks the issuer, with credentials, once for many', async (t) => {
@@ -49,6 +49,27 @@ test('a stale copy asks the issuer, with credentials, once for many', async (t) 
   assert.equal(issuer.authorization, `Basic ${Buffer.from('api:a+secret%3A%2B').toString('base64')}`);
   issuer.introspect = () => ({ active: false });
   assert.equal(await verdict(verifier, token), 'inactive');
+});
+
+test('credentials and tokens go to the issuer alone, wherever its metadata point', async (t) => {
+  const told = [];
+  const elsewhere = createServer((request, response) => {
+    told.push([request.method, request.headers.authorization]);
+    response.writeHead(404).end();
+  });
+  await new Promise((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+  t.after(() => elsewhere.close() && elsewhere.closeAllConnections());
+  const other = `http://127.0.0.1:${elsewhere.address().port}`;
+  const named = (issuer) => {
+    issuer.fault = (path, answer) => (path.startsWith('/.well-known')
+      ? [200, 'application/json', JSON.stringify({ issuer: issuer.issuer, jwks_uri: `${issuer.issuer}/jwks`,
+        introspection_endpoint: `${other}/introspect`, revocation_feed_endpoint: `${other}/feed` })]
+      : answer);
+  };
+  const { issuer, verifier } = await setUp(t, { ...CREDENTIALS, onStale: 'introspect' }, named);
+  await until(() => told.length);
+  assert.equal(await verdict(verifier, await issuer.token()), 'stale');
+  assert.ok(told.every(([method, authorization]) => method === 'GET' && authorization === undefined));
 });
 
 test('what the issuer does not answer is 503, never 401, and few ask at once', async (t) => {

@@ -66,7 +66,15 @@ test('a remembered signature does not outlive the token', async (t) => {
   await verifier.waitReady();
   const token = await issuer.token();
   assert.equal(await verdict(verifier, token), 'accepted');
-  time.wall = 306_000;
+  time.ahead += 306_000;
+  assert.equal(await verdict(verifier, token), 'expired');
+});
+
+test('a clock of ours that is behind lets no token outlive its record: tokens end by the issuer’s time', async (t) => {
+  const { issuer, verifier, time } = await setUp(t);
+  await verifier.waitReady();
+  time.wall = -55_000;
+  const token = await issuer.token({ exp: Math.floor(Date.now() / 1000) - 20 });
   assert.equal(await verdict(verifier, token), 'expired');
 });
 
