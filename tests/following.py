@@ -325,7 +325,7 @@ def under(
         watch.assert_never_401("good")
 
 
-def until_after(moment: float, watch: Watch, verifiers: Mapping[str, Verifier]) -> None:
+def until_after(moment: float, watch: Watch, verifiers: Iterable[str]) -> None:
     """Until every verifier was asked about the revoked token after that moment."""
     time.sleep(max(0.0, moment - time.monotonic()))
     for name in verifiers:

@@ -19,7 +19,7 @@ from tests.conftest import run_apart
 from tests.faults.outbox import add_entries, outbox_size
 from tests.feed_log import key_of, read_log, read_log_from
 from tests.feed_proxy import everything
-from tests.following import ACCEPTED, Line, Watch, known_refused, line, soon, under, verdict
+from tests.following import ACCEPTED, BOUND, Line, Watch, known_refused, line, soon, under, until_after, verdict
 from tests.servers import PostgresServer, ValkeyServer, postgres, valkey
 from tests.site import claims_of
 
@@ -183,8 +183,11 @@ def _assert_each_is_there_once(served: Line, jtis: list[str], on: int) -> None:
 def test_two_sequencers(served: Line) -> None:
     """Both take from one outbox at the same time: dense numbers, nothing lost, nothing twice, one chain."""
     burst = Burst(served, _some(120))
+    before = [len(server.log.read_text()) for server in served.servers]
     kept = add_entries(served, 3000)
     burst()
+    for server, length in zip(served.servers, before, strict=True):
+        assert "job broke" not in server.log.read_text()[length:], "they take turns and do not collide"
     assert len(burst.acknowledged) == len(burst.jtis)
     _assert_each_is_there_once(served, burst.acknowledged + kept, A)
     assert read_log(served.servers[A].url).keys == read_log_from(served.servers[B].url).keys
@@ -207,6 +210,7 @@ def test_sequencer_killed_mid_batch(served: Line) -> None:
             sending.join()
             kept += burst.acknowledged
             served.servers[on].start()
+        until_after(acknowledged + BOUND, watch, ["deny"])
         soon(lambda: known_refused(watch.last("deny", "bad")))
         watch.assert_cut_off_in_time("bad", acknowledged)
     _assert_each_is_there_once(served, kept, A)
