@@ -30,8 +30,8 @@ LOCK = {
 }
 # Always from the smallest id there is: two entries about the same thing have ids in the order of their commits
 # (both changed the same row), but one of a smaller id that was committed late must not come after its successor.
-# In two steps, each with one plan, by the index, whatever PostgreSQL believes of the outbox: one statement for both joined
-# the outbox with itself, and after quiet times it read all of a burst for each portion of it.
+# In two steps, each with one plan, by the index, whatever PostgreSQL believes of the outbox: one statement for both
+# joined the outbox with itself, and after quiet times it read all of a burst for each portion of it.
 LAST_OF_PORTION = text("SELECT id FROM revocation_outbox ORDER BY id LIMIT 1 OFFSET :before")
 LAST_OF_ALL = text("SELECT id FROM revocation_outbox ORDER BY id DESC LIMIT 1")
 TAKE = text(
