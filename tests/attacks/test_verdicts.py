@@ -41,8 +41,8 @@ NEVER_STALE = 1e9
 """So that what is said is what the feed says, and nobody is asked."""
 CATCH_UP_SECONDS = 15.0
 BEHIND = 2 * SECOND
-"""By so much a verifier's idea of the issuer's time may be behind, as a checkpoint may be that old when it comes: for so
-long it may take a token that is over for one that is not."""
+"""By so much a verifier's idea of the issuer's time may be behind, as a checkpoint may be that old when it comes: for
+so long it may take a token that is over for one that is not."""
 FEW = ("token", "jti", "refresh token", "family", "session")
 MANY = ("user", "client", "kid", "all")
 
