@@ -28,7 +28,6 @@ from hypothesis.stateful import (
 
 from authserver.model.account import User
 from authserver.model.time import HOUR, MINUTE, SECOND
-from authserver.verifier.clock import monotonic
 from authserver.verifier.errors import InvalidToken, Undecided
 from authserver.verifier.verifier import Verifier
 from tests.loopback_site import LoopbackSite, loopback_site
@@ -52,8 +51,6 @@ class World:
 
     def __init__(self, site: LoopbackSite) -> None:
         self.site = site
-        self.later = 0.0
-        """Seconds by which the verifiers' monotonic clock is ahead."""
         self._numbers = itertools.count(1)
         self.api = self.do(lambda s: s.client(id="api", audiences=(API,)))
         self.boss = self.do(lambda s: s.client(id="boss", scopes=("admin",)))
@@ -65,6 +62,10 @@ class World:
     def name(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
 
+    def seconds(self) -> float:
+        """One clock for all, so that time passes for all at the same moment."""
+        return self.site.now() / SECOND
+
     def verifier(self, feed: Any = "stream") -> Verifier:
         made = Verifier(
             self.site.url,
@@ -75,8 +76,8 @@ class World:
             feed=feed,
             client_id=self.api.id,
             client_secret=self.api.secret,
-            clock=lambda: self.site.now() / SECOND,
-            monotonic=lambda: monotonic() + self.later,
+            clock=self.seconds,
+            monotonic=self.seconds,
         )
         assert made.wait_ready(CATCH_UP_SECONDS), made.status()
         return made
@@ -99,7 +100,7 @@ class World:
 
     def keys_changed(self) -> None:
         """A copy of the keys is renewed for an unknown one twice a minute at most: let half a minute pass."""
-        self.later += 31.0
+        self.site.step_clock(31 * SECOND)
 
     # -- verdicts ---------------------------------------------------------------------------------
 
@@ -285,9 +286,7 @@ class Verdicts(RuleBasedStateMachine):
 
     @rule(duration=st.sampled_from([SECOND, 2 * MINUTE, 5 * MINUTE + BEHIND, HOUR]))
     def time_passes(self, duration: int) -> None:
-        """On every clock."""
         self.world.site.step_clock(duration)
-        self.world.later += duration / SECOND
 
     @rule(what=st.sampled_from(["server restarts", "verifier restarts", "verifier restarts", "key rotates"]))
     def operations(self, what: str) -> None:
