@@ -17,7 +17,7 @@ from authserver.model.revocation import RevocationOutcome
 from authserver.web.connection import under
 
 SEQUENCE_HEADER = "Revocation-Seq"
-PATIENCE = 0.25
+PATIENCE = 1.0
 """Seconds that an answer waits for the number when nobody said how long."""
 LONGEST_WAIT = 30
 
