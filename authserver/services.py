@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from authserver.oauth.client_auth import ClientAuthenticator
     from authserver.oauth.grants.base import Grant
     from authserver.oauth.introspection import Introspector
+    from authserver.oauth.issuance import TokenIssuance
     from authserver.oauth.revocation import TokenRevocation
     from authserver.revocation.applied import AppliedReports
     from authserver.revocation.feed import Feed
@@ -112,6 +113,7 @@ class Services:
     keys: KeyRing
     rotation: KeyRotation
     issue: TokenIssuer
+    issuance: TokenIssuance
     access_tokens: AccessTokens
     refresh_handles: RefreshHandles
     device_cookies: DeviceCookies

@@ -33,6 +33,7 @@ from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.grants import ClientCredentialsGrant, RefreshTokenGrant, grant_table
 from authserver.oauth.introspection import Introspector
+from authserver.oauth.issuance import TokenIssuance
 from authserver.oauth.metadata import authorization_server_metadata
 from authserver.oauth.revocation import TokenRevocation
 from authserver.revocation.records import Composer
@@ -49,6 +50,7 @@ from authserver.tokens.signingkey import make_signing_key
 from authserver.tokens.validation import AccessTokens
 from authserver.web.introspect import IntrospectEndpoint
 from authserver.web.middleware import Edge
+from authserver.web.proof import ProofOfPossession
 from authserver.web.revoke import RevokeEndpoint
 from authserver.web.routing import Router, rule
 from authserver.web.token import TokenEndpoint
@@ -159,7 +161,11 @@ class OAuthServer:
         revocation = TokenRevocation(self.tokens, families, handles, self.revoker)
         sequencer = Sequencer(self.stores.log, self.clock)
         rules = [
-            rule("/token", cors=True, post=TokenEndpoint(authenticator, grants, issuer).post),
+            rule(
+                "/token",
+                cors=True,
+                post=TokenEndpoint(authenticator, grants, TokenIssuance(issuer), ProofOfPossession()).post,
+            ),
             rule("/introspect", post=IntrospectEndpoint(authenticator, introspector).post),
             rule(
                 "/revoke",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .time import Instant
@@ -22,3 +23,7 @@ class User:
     """Revocation version, the `s` of a token's `rv`."""
     created_at: Instant = 0
     updated_at: Instant = 0
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """What others may be told about this person, under the names of OpenID Connect Core section 5.1: texts, except
+    `email_verified` and `phone_number_verified` (booleans), `updated_at` (not kept: it is the row's) and
+    `address` (an object, section 5.1.1)."""

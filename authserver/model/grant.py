@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .client import Client
 from .time import Instant
@@ -30,6 +31,41 @@ class Versions(NamedTuple):
         if not (subject.isdecimal() and client.isdecimal() and issuer.isdecimal()):
             raise ValueError("rv is not s.c.i")
         return cls(int(subject), int(client), int(issuer))
+
+
+class Confirmation(NamedTuple):
+    """The key that whoever presents the token must prove to hold: the `cnf` claim (RFC 7800)."""
+
+    method: Literal["jkt", "x5t#S256"]
+    """A DPoP key (RFC 9449 section 6.1) or a client certificate (RFC 8705 section 3.1)."""
+    thumbprint: str
+    """SHA-256 in base64url without padding: of the JWK (RFC 7638), or of the certificate's DER."""
+
+    def __str__(self) -> str:
+        return f"{self.method}:{self.thumbprint}"
+
+    @property
+    def claim(self) -> dict[str, str]:
+        return {self.method: self.thumbprint}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What was granted beside scope and resources; the same for every refresh of the family."""
+
+    authorization_details: tuple[Mapping[str, object], ...] = ()
+    """RFC 9396."""
+    claims: Mapping[str, object] = field(default_factory=dict)
+    """The `claims` parameter as it was granted (OpenID Connect Core section 5.5): "userinfo" and "id_token"."""
+    actor: Mapping[str, object] | None = None
+    """The `act` claim (RFC 8693 section 4.1) of everything that this family gives."""
+    sid: str | None = None
+    """The `sid` of its id tokens where that is not the family itself: offline access outlives the log-out that its
+    client is told of, so the log-in has a family of its own (see `oauth.grants.authorization_code`)."""
+
+    @property
+    def is_plain(self) -> bool:
+        return self == Terms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +99,21 @@ class Family:
     abs_until: Instant
     dead_at: Instant | None = None
     dead_reason: str | None = None
+    bound_to: str | None = None
+    """`str(Confirmation)` of the key without which its refresh tokens are worth nothing; None: not bound. Only the
+    refresh tokens of public clients are: the others are bound to the client, which authenticates."""
+    terms: Terms = Terms()
 
     @property
     def versions(self) -> Versions:
         return Versions(self.user_version, self.client_version, self.issuer_version)
+
+
+class OpenIdFacts(NamedTuple):
+    """What an id token says beside the authorization itself."""
+
+    nonce: str | None = None
+    """As in the authorization request; None after a refresh (OpenID Connect Core section 12.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +136,13 @@ class Authorization:
     refresh_token: str | None = field(default=None, repr=False)
     scope_asked: tuple[str, ...] | None = None
     """What the request asked for, when it named scopes."""
+    confirmation: Confirmation | None = None
+    """The key the access token is bound to."""
+    terms: Terms = Terms()
+    openid: OpenIdFacts | None = None
+    """An id token goes with the access token; None: not an OpenID Connect request."""
+    issued_token_type: str | None = None
+    """Said in the answer to a token exchange only (RFC 8693 section 2.2.1)."""
 
     @classmethod
     def of_family(
@@ -100,6 +154,8 @@ class Authorization:
         audience: tuple[str, ...],
         refresh_token: str | None = None,
         scope_asked: tuple[str, ...] | None = None,
+        confirmation: Confirmation | None = None,
+        openid: OpenIdFacts | None = None,
     ) -> Authorization:
         """What a log-in gave, for this scope and audience; ends with it."""
         return cls(
@@ -115,4 +171,7 @@ class Authorization:
             not_after=family.abs_until,
             refresh_token=refresh_token,
             scope_asked=scope_asked,
+            confirmation=confirmation,
+            terms=family.terms,
+            openid=openid,
         )

@@ -210,6 +210,34 @@ class DeviceCookies:
         return hmac.digest(self._marks, f"{user.id} {user.version}".encode(), "sha256")[:MARK_BYTES]
 
 
+# -- handles that are looked up by their hash -------------------------------------------------
+
+
+class NewReference(NamedTuple):
+    text: str
+    sha256: bytes
+
+    def __repr__(self) -> str:
+        return "NewReference(...)"
+
+
+class References:
+    """256 random bits under a tag of one purpose: authorization codes, pushed requests, device codes, opaque access
+    tokens, registration tokens. A forged one never reaches the database, and one kind never passes for another."""
+
+    def __init__(self, master: MasterKey, purpose: str) -> None:
+        self._seal = _Seal(master, purpose, key_id_bytes=2, fields_bytes=SECRET_BYTES)
+
+    def new(self) -> NewReference:
+        """What to hand out, and what to keep."""
+        secret = secrets.token_bytes(SECRET_BYTES)
+        return NewReference(self._seal.wrap(secret), hashlib.sha256(secret).digest())
+
+    def parse(self, text: str) -> bytes:
+        """The SHA-256 that was kept; raises MalformedHandle for anything that does not carry our tag."""
+        return hashlib.sha256(self._seal.unwrap(text)).digest()
+
+
 # -- client secrets ---------------------------------------------------------------------------
 
 

@@ -16,11 +16,10 @@ from authserver.model.inputs import InvalidField, shown
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
 from authserver.oauth.errors import UnauthorizedClient
 from authserver.oauth.form import Form
-from authserver.oauth.response import token_response
+from authserver.oauth.issuance import TokenIssuance
 from authserver.oauth.scopes import audience, grant_scope
 from authserver.sessions.facts import session_facts
 from authserver.telemetry import TOKENS_ISSUED
-from authserver.tokens.issuer import TokenIssuer
 from authserver.web import cookies
 from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
@@ -32,7 +31,7 @@ from authserver.web.forms import read_json
 class LoginEndpoint:
     login: Login
     clients: ClientAuthenticator
-    tokens: TokenIssuer
+    issuance: TokenIssuance
     issuer: str
     now: Clock
 
@@ -43,7 +42,7 @@ class LoginEndpoint:
             cookies.require_https(request)
         attempt = self._attempt(body, await self._client(request, body), request)
         logged_in = await self.login.with_password(attempt, caller_of(request))
-        response = self._session(logged_in) if body.mode == "session" else self._tokens(logged_in, attempt)
+        response = self._session(logged_in) if body.mode == "session" else await self._tokens(logged_in, attempt)
         if cookies.takes_cookies(request):
             cookies.set_device(response, logged_in.device_cookie)
         return response
@@ -72,11 +71,10 @@ class LoginEndpoint:
             session_cookie=cookies.session_cookie(request),
         )
 
-    def _tokens(self, logged_in: LoggedIn, attempt: PasswordAttempt) -> Response:
-        authorization = logged_in.authorization(attempt)
-        minted = self.tokens.access_token(authorization)
+    async def _tokens(self, logged_in: LoggedIn, attempt: PasswordAttempt) -> Response:
+        answer = await self.issuance.answer(logged_in.authorization(attempt))
         TOKENS_ISSUED.inc("login")
-        return JSONResponse(token_response(minted, authorization), headers=NO_STORE)
+        return JSONResponse(answer, headers=NO_STORE)
 
     def _session(self, logged_in: LoggedIn) -> Response:
         session = logged_in.session

@@ -20,6 +20,7 @@ from authserver.web.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint
 from authserver.web.introspect import IntrospectEndpoint
 from authserver.web.login import LoginEndpoint
 from authserver.web.logout import LogoutEndpoint
+from authserver.web.proof import ProofOfPossession
 from authserver.web.revocations import StreamEndpoint, TailEndpoint
 from authserver.web.revoke import RevokeEndpoint
 from authserver.web.routing import Rule, rule
@@ -41,7 +42,7 @@ def routes(services: Services) -> list[Rule]:
 
 def _oauth(s: Services) -> Iterable[Rule]:
     return (
-        rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issue).post, cors=True),
+        rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issuance, ProofOfPossession()).post, cors=True),
         rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
         rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation, s.publication).post, cors=True),
     )
@@ -79,7 +80,7 @@ def _first_party(s: Services) -> Iterable[Rule]:
     # A proxy may ask with the method of the request that it is about to pass on.
     ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, s.issue, s.now).get
     return (
-        rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issue, s.issuer, s.now).post),
+        rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issuance, s.issuer, s.now).post),
         rule("/logout", post=LogoutEndpoint(current, s.sessions, s.publication).post),
         rule("/session", get=SessionEndpoint(current, s.users).get),
         rule("/sessions", get=sessions.get, delete=sessions.delete),

@@ -12,29 +12,31 @@ from authserver.model.client import Client
 from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
 from authserver.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from authserver.oauth.grants.base import Grant
-from authserver.oauth.response import token_response
+from authserver.oauth.issuance import TokenIssuance
 from authserver.telemetry import TOKENS_ISSUED
-from authserver.tokens.issuer import TokenIssuer
 from authserver.web.answers import NoStoreJson
 from authserver.web.caller import caller_of
 from authserver.web.forms import read_form
+from authserver.web.proof import ProofOfPossession
 
 
 @dataclass(frozen=True, slots=True)
 class TokenEndpoint:
     clients: ClientAuthenticator
     grants: Mapping[str, Grant]
-    issuer: TokenIssuer
+    issuance: TokenIssuance
+    proof: ProofOfPossession
 
     async def post(self, request: Request) -> Response:
         form = await read_form(request)
         client = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
         grant = self._grant_for(client, form.require("grant_type"))
-        self.issuer.require_signing_key()  # before anything is spent: no key, no token for it
-        authorization = await grant.redeem(client, form, caller_of(request))
-        minted = self.issuer.access_token(authorization)
+        self.issuance.require_ready(client)  # before anything is spent: no key, no token for it
+        confirmation = await self.proof.confirm(request, client)
+        authorization = await grant.redeem(client, form, caller_of(request), confirmation)
+        answer = await self.issuance.answer(authorization)
         TOKENS_ISSUED.inc(grant.grant_type)
-        return NoStoreJson(token_response(minted, authorization))
+        return NoStoreJson(answer)
 
     def _grant_for(self, client: Client, grant_type: str) -> Grant:
         grant = self.grants.get(grant_type)

@@ -19,6 +19,7 @@ from authserver.clock import PurgeClock, SteadyClock
 from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenGrant, grant_table
 from authserver.oauth.introspection import Introspector
+from authserver.oauth.issuance import TokenIssuance
 from authserver.oauth.revocation import TokenRevocation
 from authserver.revocation.revoker import Revoker
 from authserver.services import Resource, Services
@@ -135,6 +136,7 @@ async def _assemble(
         keys=tokens.keys,
         rotation=tokens.rotation,
         issue=tokens.issue,
+        issuance=TokenIssuance(tokens.issue),
         access_tokens=tokens.access,
         refresh_handles=tokens.refresh_handles,
         device_cookies=tokens.device_cookies,

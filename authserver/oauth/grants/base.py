@@ -6,7 +6,7 @@ from typing import Protocol
 
 from authserver.model.audit import Caller
 from authserver.model.client import Client
-from authserver.model.grant import Authorization
+from authserver.model.grant import Authorization, Confirmation
 from authserver.oauth.form import Form
 
 
@@ -16,9 +16,12 @@ class Grant(Protocol):
         """The value of the `grant_type` parameter."""
         ...
 
-    async def redeem(self, client: Client, form: Form, caller: Caller) -> Authorization:
+    async def redeem(
+        self, client: Client, form: Form, caller: Caller, confirmation: Confirmation | None = None
+    ) -> Authorization:
         """Trade what the form brings for an authorization; raises an OAuthError otherwise.
 
-        `client` is authenticated, enabled and registered for this grant type.
+        `client` is authenticated, enabled and registered for this grant type; `confirmation` is the key that
+        the request proved to hold, to which the tokens are to be bound.
         """
         ...

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from authserver.model.audit import Caller
 from authserver.model.client import Client
-from authserver.model.grant import Authorization, Versions
+from authserver.model.grant import Authorization, Confirmation, Versions
 from authserver.oauth.errors import UnauthorizedClient
 from authserver.oauth.form import Form
 from authserver.oauth.scopes import audience, grant_scope
@@ -23,7 +23,9 @@ class ClientCredentialsGrant:
     issuer: str
     grant_type: str = "client_credentials"
 
-    async def redeem(self, client: Client, form: Form, caller: Caller) -> Authorization:
+    async def redeem(
+        self, client: Client, form: Form, caller: Caller, confirmation: Confirmation | None = None
+    ) -> Authorization:
         if client.is_public:
             raise UnauthorizedClient("client_credentials is for confidential clients")
         asked = form.get("scope")
@@ -34,4 +36,5 @@ class ClientCredentialsGrant:
             audience=audience(client, form.all("resource"), self.issuer),
             versions=Versions(0, client.version, await self.clients.issuer_version()),
             scope_asked=None if asked is None else tuple(asked.split()),
+            confirmation=confirmation,
         )

@@ -11,7 +11,7 @@ from authserver.audit.log import AuditLog
 from authserver.clock import Clock
 from authserver.model.audit import AuditEvent, Caller
 from authserver.model.client import Client
-from authserver.model.grant import Authorization, Family
+from authserver.model.grant import Authorization, Confirmation, Family, OpenIdFacts
 from authserver.model.time import Duration
 from authserver.oauth.errors import InvalidGrant, RefreshRefusal
 from authserver.oauth.form import Form
@@ -23,6 +23,9 @@ from authserver.tokens.handles import MalformedHandle, NewHandle, RefreshHandle,
 
 NOT_VALID = "refresh token is not valid for this client"
 """For whatever is no token of this client: unknown, forged, another client's."""
+
+OTHER_KEY = "refresh token is bound to a key that this request did not prove to hold"
+"""Nothing is spent: somebody without the key is not the one to end the log-in (RFC 9449 section 5)."""
 
 WHY: dict[RefreshRefusal, str] = {
     "reused": "refresh token was used before; everything that came from this log-in at this client has ended",
@@ -53,13 +56,15 @@ class RefreshTokenGrant:
     now: Clock
     grant_type: str = "refresh_token"
 
-    async def redeem(self, client: Client, form: Form, caller: Caller) -> Authorization:
+    async def redeem(
+        self, client: Client, form: Form, caller: Caller, confirmation: Confirmation | None = None
+    ) -> Authorization:
         presented = form.require("refresh_token")
         asked = Asked(form.get("scope"), form.all("resource"))
         handle = self._parse(presented)
         await self._refuse_more_than_granted(client, handle, asked)
         # Every refusal that needs no write is above; from here the presented token is spent.
-        family, refresh_token = await self._rotate(client, handle, presented, caller)
+        family, refresh_token = await self._rotate(client, handle, presented, caller, confirmation)
         return Authorization.of_family(
             family,
             client,
@@ -67,6 +72,8 @@ class RefreshTokenGrant:
             audience=asked.audience_of(client, family, self.issuer),
             refresh_token=refresh_token,
             scope_asked=None if asked.scope is None else tuple(asked.scope.split()),
+            confirmation=confirmation,
+            openid=OpenIdFacts() if "openid" in family.scope else None,
         )
 
     def _parse(self, token: str) -> RefreshHandle:
@@ -86,12 +93,17 @@ class RefreshTokenGrant:
             asked.audience_of(client, family, self.issuer)
 
     async def _rotate(
-        self, client: Client, handle: RefreshHandle, presented: str, caller: Caller
+        self,
+        client: Client,
+        handle: RefreshHandle,
+        presented: str,
+        caller: Caller,
+        confirmation: Confirmation | None,
     ) -> tuple[Family, str]:
         """The family as it now stands, and its one live refresh token."""
         successor = self.handles.successor(handle)
         outcome = await self.families.rotate(
-            self._rotation(client, handle, successor),
+            self._rotation(client, handle, successor, confirmation),
             reuse_event=self._event(EventType.FAMILY_REUSED, client, handle, caller),
         )
         if isinstance(outcome, RotationRefused):
@@ -103,7 +115,9 @@ class RefreshTokenGrant:
             return outcome.family, self.handles.successor(handle, outcome.family.salt).token
         return outcome.family, presented
 
-    def _rotation(self, client: Client, handle: RefreshHandle, successor: NewHandle) -> Rotation:
+    def _rotation(
+        self, client: Client, handle: RefreshHandle, successor: NewHandle, confirmation: Confirmation | None
+    ) -> Rotation:
         return Rotation(
             family_id=handle.family_id,
             client_id=client.id,
@@ -113,6 +127,7 @@ class RefreshTokenGrant:
             now=self.now(),
             idle=self.idle,
             grace=self.grace,
+            bound_to=None if confirmation is None else str(confirmation),
             # RFC 9700 section 4.14.2: a public client's refresh tokens must rotate, whatever is configured.
             rotate=client.is_public or client.refresh_rotation == "always",
         )
@@ -123,6 +138,8 @@ class RefreshTokenGrant:
         REFRESHES.inc(refused.reason)
         if refused.reason == "reused":
             await tell_revoked(self.bus)
+        if refused.reason == "key":
+            return InvalidGrant(OTHER_KEY, detail=f"family {handle.family_id}")
         if refused.reason != "unknown":
             return InvalidGrant(WHY[refused.reason], reason=refused.reason, detail=f"family {handle.family_id}")
         family = await self.families.get(handle.family_id)

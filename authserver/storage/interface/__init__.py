@@ -14,8 +14,11 @@ Rules that hold for every verb:
 from __future__ import annotations
 
 from authserver.storage.interface.audit import AuditFilter, AuditStore
+from authserver.storage.interface.authorizations import AuthorizationStore, FirstFamilies, Redeemed, RedeemRefusal
 from authserver.storage.interface.bus import Bus, Cache
 from authserver.storage.interface.clients import ClientLookup, ClientStore
+from authserver.storage.interface.consents import ConsentStore
+from authserver.storage.interface.devices import DeviceStore, PollRefusal
 from authserver.storage.interface.errors import AlreadyExists, KeyIsUsed, StorageUnavailable
 from authserver.storage.interface.families import (
     FamilyStore,
@@ -27,7 +30,11 @@ from authserver.storage.interface.families import (
 )
 from authserver.storage.interface.keys import KeyStore
 from authserver.storage.interface.log import Compose, LogStore, NewLog
+from authserver.storage.interface.logouts import LogoutStore
 from authserver.storage.interface.maintenance import Housekeeping, MaintenanceStore
+from authserver.storage.interface.once import OnceStore
+from authserver.storage.interface.references import ReferenceStore
+from authserver.storage.interface.registrations import RegistrationStore
 from authserver.storage.interface.resource_servers import (
     ResourceServerCounts,
     ResourceServerFilter,
@@ -42,19 +49,30 @@ __all__ = [
     "AlreadyExists",
     "AuditFilter",
     "AuditStore",
+    "AuthorizationStore",
     "Bus",
     "Cache",
     "ClientLookup",
     "ClientStore",
     "Compose",
+    "ConsentStore",
+    "DeviceStore",
     "FamilyStore",
+    "FirstFamilies",
     "Housekeeping",
     "KeyIsUsed",
     "KeyStore",
     "LogStore",
+    "LogoutStore",
     "MaintenanceStore",
     "NewLog",
+    "OnceStore",
+    "PollRefusal",
+    "RedeemRefusal",
+    "Redeemed",
+    "ReferenceStore",
     "RefusalReason",
+    "RegistrationStore",
     "ResourceServerCounts",
     "ResourceServerFilter",
     "ResourceServerStore",

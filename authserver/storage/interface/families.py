@@ -25,13 +25,16 @@ class Rotation:
     now: Instant
     idle: Duration
     grace: Duration
+    bound_to: str | None = None
+    """`str(Confirmation)` of the key that this request proved to hold; a family that is bound to another one, or
+    to any when this is None, is not touched and the answer is "key"."""
     rotate: bool = True
     """False for a client whose refresh tokens do not rotate: the same checks, nothing moves but
     the idle end (and that lazily)."""
 
 
 RotationResult = Literal["rotated", "retry", "unchanged"]
-RefusalReason = Literal["reused", "revoked", "session_ended", "expired", "unknown"]
+RefusalReason = Literal["reused", "revoked", "session_ended", "expired", "key", "unknown"]
 
 
 class Rotated(NamedTuple):

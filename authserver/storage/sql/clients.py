@@ -29,6 +29,7 @@ UPDATABLE = (
     "refresh_rotation",
     "access_token_ttl",
     "updated_at",
+    "options",
 )
 
 GET = HotStatement(
@@ -65,7 +66,7 @@ class SqlClients:
                 .where(issuer.c.id == 1)
                 .scalar_subquery()
             )
-            await connection.execute(insert(clients).values(rows.as_values(client, clients) | {"version": floor}))
+            await connection.execute(insert(clients).values(rows.client_values(client) | {"version": floor}))
             for secret in client.secrets:
                 await connection.execute(insert(client_secrets).values(_secret_values(client.id, secret)))
             await record(connection, event)
@@ -73,7 +74,7 @@ class SqlClients:
         await self._db.write(work)
 
     async def update(self, client: Client, *, unless_changed_since: Instant, event: AuditEvent) -> bool:
-        values = rows.as_values(client, clients)
+        values = rows.client_values(client)
         where = and_(clients.c.id == client.id, clients.c.updated_at == unless_changed_since)
         return await self._change(where, {name: values[name] for name in UPDATABLE} | _stamp(client.updated_at), event)
 

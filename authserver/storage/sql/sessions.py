@@ -153,7 +153,7 @@ async def _insert_session(connection: AsyncConnection, session: Session, passwor
 
 async def _insert_family(connection: AsyncConnection, family: Family, now: Instant, *, hold: bool) -> Versions | None:
     """`hold`: lock the session, so that an end of it waits for this family or is seen here."""
-    values = _literals(families, rows.as_values(family, families))
+    values = _literals(families, rows.family_values(family))
     values |= {
         "user_version": sessions.c.user_version,
         "client_version": clients.c.version,

@@ -57,7 +57,9 @@ clients = Table(
     Column("version", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("options", Text, nullable=False, server_default="{}"),
 )
+"""`options` is one JSON object with every field of `Client` that has no column here and is not at its default."""
 
 client_secrets = Table(
     "client_secrets",
@@ -81,6 +83,7 @@ users = Table(
     Column("version", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("claims", Text, nullable=False, server_default="{}"),
     Index("users_username_key", "username_key", unique=True),
 )
 
@@ -133,6 +136,8 @@ families = Table(
     Column("abs_until", BigInteger, nullable=False),
     Column("dead_at", BigInteger),
     Column("dead_reason", Text),
+    Column("bound_to", Text),
+    Column("terms", Text, nullable=False, server_default="{}"),
     # No index on a column that a rotation changes: rotations stay HOT updates on PostgreSQL.
     Index("families_session_id", "session_id"),
     Index("families_user_id", "user_id"),
@@ -164,14 +169,14 @@ signing_keys = Table(
     Column("reason", Text),
     Index(
         "signing_keys_one_active",
-        "state",
+        "algorithm",
         unique=True,
         sqlite_where=text("state = 'active'"),
         postgresql_where=text("state = 'active'"),
     ),
     Index(
         "signing_keys_one_announced",
-        "state",
+        "algorithm",
         unique=True,
         sqlite_where=text("state = 'announced'"),
         postgresql_where=text("state = 'announced'"),
@@ -289,4 +294,148 @@ resource_servers = Table(
     Column("version", Text),
     Column("first_seen", BigInteger, nullable=False),
     Column("reported_at", BigInteger, nullable=False),
+)
+
+pushed_requests = Table(
+    "pushed_requests",
+    metadata,
+    Column("handle_hash", LargeBinary, primary_key=True),
+    Column("client_id", Id, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("spent_at", BigInteger),
+    Index("pushed_requests_expires_at", "expires_at"),
+)
+
+authorization_codes = Table(
+    "authorization_codes",
+    metadata,
+    Column("handle_hash", LargeBinary, primary_key=True),
+    Column("family_id", Id, nullable=False),
+    Column("client_id", Id, nullable=False),
+    Column("user_id", Id, nullable=False),
+    Column("session_id", Id, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("acr", Text),
+    Column("amr", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("spent_at", BigInteger),
+    Index("authorization_codes_expires_at", "expires_at"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("client_id", Id, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("resources", Text, nullable=False),
+    Column("authorization_details", Text, nullable=False),
+    Column("granted_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("consents_client_id", "client_id"),
+)
+
+device_requests = Table(
+    "device_requests",
+    metadata,
+    Column("handle_hash", LargeBinary, primary_key=True),
+    Column("user_code_hash", LargeBinary, nullable=False),
+    Column("client_id", Id, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("scope_asked", Text),
+    Column("resources", Text, nullable=False),
+    Column("authorization_details", Text, nullable=False),
+    Column("confirmation", Text),
+    Column("state", Text, nullable=False),
+    Column("interval", BigInteger, nullable=False),
+    Column("polled_at", BigInteger),
+    Column("user_id", Id),
+    Column("session_id", Id),
+    Column("auth_time", BigInteger),
+    Column("acr", Text),
+    Column("amr", Text),
+    Column("family_id", Id, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("device_requests_user_code_hash", "user_code_hash", unique=True),
+    Index("device_requests_expires_at", "expires_at"),
+)
+"""`confirmation` is `str(Confirmation)`."""
+
+used_once = Table(
+    "used_once",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("used_once_expires_at", "expires_at"),
+)
+
+reference_tokens = Table(
+    "reference_tokens",
+    metadata,
+    Column("handle_hash", LargeBinary, primary_key=True),
+    Column("jti", Id, nullable=False),
+    Column("claims", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("reference_tokens_expires_at", "expires_at"),
+)
+
+initial_access_tokens = Table(
+    "initial_access_tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("uses_left", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("client_id", Id, ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("token_sha256", LargeBinary),
+    Column("initial_token_id", Id),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+    Column("fresh_until", BigInteger),
+    Column("etag", Text),
+    Index("registrations_used_at", "used_at"),
+)
+"""Of clients that registered themselves or are described by a document, which is `fresh_until` then."""
+
+logout_outbox = Table(
+    "logout_outbox",
+    metadata,
+    Column("id", BigIdentity, Identity(always=False), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Who is logged out and whose clients are still to be told: kind "session" or "user" (their id), "issuer" (everybody),
+"family" ("<family> <client> <user>", of rows that are gone). Written by triggers, in the transaction of the end."""
+
+logout_deliveries = Table(
+    "logout_deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("client_id", Id, nullable=False),
+    Column("user_id", Id, nullable=False),
+    Column("family_id", Id, nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("attempts", BigInteger, nullable=False, server_default="0"),
+    Column("next_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_problem", Text),
+    Index("logout_deliveries_next_at", "next_at"),
+    Index("logout_deliveries_family_id", "family_id", unique=True),
 )
