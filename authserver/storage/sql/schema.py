@@ -17,7 +17,7 @@ from authserver.clock import system_clock
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.partitions import create_partitions
 from authserver.storage.sql.postgres import postgres_engine
-from authserver.storage.sql.sqlite import create_private_file, is_memory, writer_engine
+from authserver.storage.sql.sqlite import MIGRATION_PATIENCE, create_private_file, is_memory, writer_engine
 from authserver.storage.sql.urls import database_url
 
 SchemaState = Literal["current", "missing", "behind", "ahead"]
@@ -65,7 +65,7 @@ async def migrate(url: str) -> list[str]:
 def _migration_engine(parsed: URL) -> AsyncEngine:
     if parsed.drivername.startswith("sqlite"):
         create_private_file(parsed)
-        return writer_engine(parsed)
+        return writer_engine(parsed, patience=MIGRATION_PATIENCE)
     engine = postgres_engine(parsed, pool_size=1, command_timeout=None)
     return engine.execution_options(isolation_level="READ COMMITTED")
 

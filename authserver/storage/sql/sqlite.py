@@ -24,12 +24,16 @@ from authserver.storage.sql.hot import HotStatement
 
 BUSY_TIMEOUT = 2.0
 """Seconds that a write waits for another process; on the event loop a read waits a twentieth of that."""
+MIGRATION_PATIENCE = 60.0
+"""The same for a migration: instances that start together wait for the one that migrates."""
 WRITER_QUEUE_TIMEOUT = 5.0
 READERS = 2
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA foreign_keys = ON", "PRAGMA temp_store = MEMORY")
 
 
-def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str]) -> AsyncEngine:
+def sqlite_engine(
+    url: URL, *, pool_size: int, pragmas: Sequence[str], patience: float = BUSY_TIMEOUT
+) -> AsyncEngine:
     """An engine that leaves transactions to us: the driver would begin them late, and deferred."""
     engine = create_async_engine(
         url,
@@ -39,7 +43,7 @@ def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str]) -> AsyncE
         pool_reset_on_return=None,
         pool_timeout=WRITER_QUEUE_TIMEOUT,
         hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT},
+        connect_args={"timeout": patience},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -53,12 +57,13 @@ def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str]) -> AsyncE
     return engine
 
 
-def writer_engine(url: URL, *, durable: bool = True) -> AsyncEngine:
+def writer_engine(url: URL, *, durable: bool = True, patience: float = BUSY_TIMEOUT) -> AsyncEngine:
     """One connection, whose transactions take the write lock when they begin.
 
     synchronous = FULL: NORMAL may undo a revocation at power loss.
     """
-    engine = sqlite_engine(url, pool_size=1, pragmas=[f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}"])
+    synchronous = f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}"
+    engine = sqlite_engine(url, pool_size=1, pragmas=[synchronous], patience=patience)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
