@@ -16,6 +16,13 @@ class EventType(StrEnum):
     SESSION_REVOKED = "session.revoked"
     SESSION_OTHERS_ENDED = "sessions.others_ended"
 
+    # Authorization.
+    CODE_ISSUED = "code.issued"
+    CODE_REDEEMED = "code.redeemed"
+    CODE_REPLAYED = "code.replayed"
+    CONSENT_GRANTED = "consent.granted"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
+
     # Refresh families and tokens.
     FAMILY_REUSED = "family.reused"
     FAMILY_REVOKED = "family.revoked"
@@ -25,6 +32,8 @@ class EventType(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
 
     # Accounts.
+    USER_CLAIMS_CHANGED = "user.claims_changed"
+    """Says which, never what they say now."""
     USER_CREATED = "user.created"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"

@@ -76,3 +76,78 @@ class UnsupportedGrantType(OAuthError):
     """This server has no such grant (RFC 6749 section 5.2)."""
 
     code = "unsupported_grant_type"
+
+
+# -- the authorization endpoint (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6) ----
+
+
+class AccessDenied(OAuthError):
+    """The user said no (RFC 6749 section 4.1.2.1)."""
+
+    code = "access_denied"
+
+
+class UnsupportedResponseType(OAuthError):
+    """Anything but a code (RFC 6749 section 4.1.2.1)."""
+
+    code = "unsupported_response_type"
+
+
+class LoginRequired(OAuthError):
+    """Nobody has logged in, or not so recently, and prompt=none forbids to ask (OpenID Connect Core 3.1.2.6)."""
+
+    code = "login_required"
+
+
+class ConsentRequired(OAuthError):
+    """The user has not allowed this, and prompt=none forbids to ask (OpenID Connect Core 3.1.2.6)."""
+
+    code = "consent_required"
+
+
+class InteractionRequired(OAuthError):
+    """A page would have to be shown, and prompt=none forbids it (OpenID Connect Core 3.1.2.6)."""
+
+    code = "interaction_required"
+
+
+class AccountSelectionRequired(OAuthError):
+    """The user was to choose an account and did not (OpenID Connect Core 3.1.2.6)."""
+
+    code = "account_selection_required"
+
+
+class UnmetAuthenticationRequirements(OAuthError):
+    """An `acr` that is essential cannot be had (OpenID Connect Core Error Code unmet_authentication_requirements)."""
+
+    code = "unmet_authentication_requirements"
+
+
+class RequestNotSupported(OAuthError):
+    """This server does not take request objects of this kind (OpenID Connect Core 3.1.2.6)."""
+
+    code = "request_not_supported"
+
+
+class RequestUriNotSupported(OAuthError):
+    """A `request_uri` that is not one of our own (OpenID Connect Core 3.1.2.6)."""
+
+    code = "request_uri_not_supported"
+
+
+class InvalidRequestUri(OAuthError):
+    """A pushed request that is unknown, used, expired or another client's (RFC 9101 section 7)."""
+
+    code = "invalid_request_uri"
+
+
+class InvalidRequestObject(OAuthError):
+    """A request object that is malformed, not signed by the client, or not for here and now (RFC 9101 section 7)."""
+
+    code = "invalid_request_object"
+
+
+class InvalidAuthorizationDetails(OAuthError):
+    """Of an unknown type, malformed, or more than was granted (RFC 9396 section 5)."""
+
+    code = "invalid_authorization_details"

@@ -1,7 +1,8 @@
-"""The two cookies of this server, both host-only: no subdomain can set them, no script can read them."""
+"""The three cookies of this server, all host-only: no subdomain can set them, no script can read them."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
 from starlette.requests import Request
@@ -9,11 +10,15 @@ from starlette.responses import Response
 
 from authserver.model.errors import Forbidden
 from authserver.model.inputs import is_loopback
-from authserver.model.time import SECOND, Duration, Instant
+from authserver.model.time import HOUR, SECOND, Duration, Instant
 from authserver.tokens.handles import DEVICE_COOKIE_LIFE
 
 SESSION: Final = "__Host-authserver"
 DEVICE: Final = "__Host-authserver-device"
+FLOW: Final = "__Host-authserver-flow"
+"""Marks the browser in which requests for authorization are under way; it opens nothing by itself."""
+FLOW_LIFE: Duration = 12 * HOUR
+_FLOW_BYTES = 24
 
 
 def session_cookie(request: Request) -> str | None:
@@ -22,6 +27,18 @@ def session_cookie(request: Request) -> str | None:
 
 def device_cookie(request: Request) -> str | None:
     return _read(request, DEVICE)
+
+
+def flow_cookie(request: Request) -> str | None:
+    return _read(request, FLOW)
+
+
+def new_flow_value() -> str:
+    return secrets.token_urlsafe(_FLOW_BYTES)
+
+
+def set_flow(response: Response, value: str) -> None:
+    _set(response, FLOW, value, FLOW_LIFE)
 
 
 def set_session(response: Response, value: str, *, now: Instant, until: Instant) -> None:

@@ -1,0 +1,195 @@
+"""From a checked request to the answer that goes back to the client: the one owner of requests under way.
+
+A request waits in its own browser: sealed into the `flow` parameter of our pages and bound to a cookie of that browser,
+so that a link to a page of it is worth nothing anywhere else. A pushed request is kept in its row, and only named.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from authserver.audit.events import EventType
+from authserver.audit.log import AuditLog
+from authserver.clock import Clock
+from authserver.ids import uuid7
+from authserver.model.audit import Caller
+from authserver.model.authorization import AuthorizationCode, AuthorizationRequest, Grantor, ResponseMode
+from authserver.model.client import Client
+from authserver.model.errors import Refused
+from authserver.model.session import Session
+from authserver.model.time import MINUTE, SECOND, Duration
+from authserver.oauth.consent import Consents
+from authserver.oauth.errors import AccessDenied, InvalidRequest, InvalidRequestUri, OAuthError
+from authserver.oauth.flow import Approval, PendingRequest, Step, next_step
+from authserver.storage.interface import AuthorizationStore, ClientLookup
+from authserver.tokens.handles import References
+from authserver.tokens.sealed import NotSealed, Sealed, SealTooLong
+
+CODE_LIFE: Final[Duration] = 60 * SECOND
+"""As FAPI 2.0 Security Profile section 5.3.2.1 wants it for all."""
+FLOW_LIFE: Final[Duration] = 30 * MINUTE
+"""How long a user may take to log in and to agree."""
+
+
+class FlowOver(Refused):
+    """There is no such request under way in this browser: an error page, nothing to redirect to."""
+
+
+class SubjectOf(Protocol):
+    def of(self, client: Client, user_id: str) -> str:
+        """The `sub` by which this client knows the user."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationAnswer:
+    """An authorization response, success or error (RFC 6749 section 4.1.2, RFC 9207)."""
+
+    redirect_uri: str
+    response_mode: ResponseMode
+    parameters: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationFlow:
+    sealed: Sealed
+    codes: References
+    clients: ClientLookup
+    authorizations: AuthorizationStore
+    consents: Consents
+    subjects: SubjectOf
+    audit: AuditLog
+    issuer: str
+    now: Clock
+
+    # -- between two pages --------------------------------------------------------------------
+
+    def seal(self, pending: PendingRequest) -> str:
+        """The `flow` parameter for our own pages; raises InvalidRequest when the request is too long for a URL."""
+        value: dict[str, Any] = {"started_at": pending.started_at}
+        if pending.pushed is None:
+            value["request"] = pending.request.as_json()
+        else:
+            value["pushed"] = base64.b64encode(pending.pushed).decode("ascii")
+        if pending.approval is not None:
+            value["approval"] = {"user_id": pending.approval.user_id, "scope": pending.approval.scope}
+        try:
+            return self.sealed.seal(value, bound_to=pending.browser, until=pending.started_at + FLOW_LIFE)
+        except SealTooLong:
+            raise InvalidRequest("the request is too long for a URL: push it first (RFC 9126)") from None
+
+    async def open(self, flow: str, flow_cookie: str | None) -> PendingRequest:
+        """The request under way in this browser; raises FlowOver."""
+        try:
+            value = self.sealed.open(flow, bound_to=flow_cookie or "", now=self.now())
+        except NotSealed as error:
+            raise FlowOver(
+                "this page belongs to another browser, or was left open for too long; start again at the application",
+                detail=str(error),
+            ) from None
+        if not flow_cookie:  # nothing is ever sealed for no browser
+            raise FlowOver("this browser does not keep our cookie; allow it, and start again at the application")
+        pushed = base64.b64decode(value["pushed"]) if "pushed" in value else None
+        request = await self._request(value, pushed)
+        return PendingRequest(
+            request=request,
+            client=await self._client(request),
+            started_at=int(value["started_at"]),
+            approval=_approval(value.get("approval")),
+            pushed=pushed,
+            browser=flow_cookie,
+        )
+
+    async def _request(self, value: Mapping[str, Any], pushed: bytes | None) -> AuthorizationRequest:
+        if pushed is None:
+            return AuthorizationRequest.from_json(value["request"])
+        kept = await self.authorizations.pushed(pushed, now=self.now())
+        if kept is None:
+            raise FlowOver("this request was answered already; start again at the application")
+        return kept.request
+
+    async def _client(self, request: AuthorizationRequest) -> Client:
+        client = await self.clients.get(request.client_id)
+        if client is None or not client.enabled or "authorization_code" not in client.grant_types:
+            raise FlowOver("this application may not ask for authorization any more")
+        return client
+
+    # -- what comes next ----------------------------------------------------------------------
+
+    async def decide(self, pending: PendingRequest, session: Session | None) -> Step:
+        """`session`: the living browser session, if there is one."""
+        if session is None:
+            return next_step(pending, None, None, now=self.now())
+        consent = await self.consents.of(session.user_id, pending.client.id)
+        subject = self.subjects.of(pending.client, session.user_id)
+        return next_step(pending, session, consent, subject=subject, now=self.now())
+
+    async def consent(
+        self, pending: PendingRequest, session: Session, granted_scopes: tuple[str, ...], caller: Caller
+    ) -> str:
+        """The user said yes to these of the scopes asked for. Returns the `flow` to continue with: it carries the yes.
+
+        Raises FlowOver when that is not what the page had asked.
+        """
+        if not set(granted_scopes) <= set(pending.request.scope):
+            raise FlowOver("more was allowed than was asked for; start again at the application")
+        await self.consents.remember(pending, session, granted_scopes, caller)
+        approval = Approval(user_id=session.user_id, scope=granted_scopes)
+        return self.seal(replace(pending, approval=approval))
+
+    # -- the answer ---------------------------------------------------------------------------
+
+    async def issue(
+        self, pending: PendingRequest, session: Session, scope: tuple[str, ...], caller: Caller
+    ) -> AuthorizationAnswer:
+        """Answer with a code, good for one minute and once."""
+        now, (text, sha256) = self.now(), self.codes.new()
+        code = AuthorizationCode(
+            handle_hash=sha256,
+            family_id=uuid7(now),
+            request=replace(pending.request, scope=scope),
+            grantor=_grantor(session),
+            created_at=now,
+            expires_at=now + CODE_LIFE,
+        )
+        event = self.audit.event(
+            EventType.CODE_ISSUED,
+            caller.acting_as(f"user:{session.user_id}"),
+            user_id=session.user_id,
+            client_id=pending.client.id,
+            session_id=session.id,
+            family_id=code.family_id,
+            scope=list(scope),
+        )
+        if not await self.authorizations.add_code(code, pushed=pending.pushed, event=event):
+            raise InvalidRequestUri("this request_uri was used already")
+        return self._answer(pending.request, {"code": text})
+
+    def deny(self, pending: PendingRequest) -> AuthorizationAnswer:
+        """The user said no."""
+        return self.refuse(pending.request, AccessDenied("the user said no"))
+
+    def refuse(self, request: AuthorizationRequest, error: OAuthError) -> AuthorizationAnswer:
+        return self._answer(request, {"error": error.code, "error_description": error.description})
+
+    def _answer(self, request: AuthorizationRequest, members: Mapping[str, str]) -> AuthorizationAnswer:
+        state = {} if request.state is None else {"state": request.state}
+        parameters = {**members, **state, "iss": self.issuer}
+        return AuthorizationAnswer(request.redirect_uri, request.response_mode, parameters)
+
+
+def _approval(value: Mapping[str, Any] | None) -> Approval | None:
+    return None if value is None else Approval(user_id=value["user_id"], scope=tuple(value["scope"]))
+
+
+def _grantor(session: Session) -> Grantor:
+    return Grantor(
+        user_id=session.user_id,
+        session_id=session.id,
+        auth_time=session.auth_time,
+        acr=session.acr,
+        amr=session.amr,
+    )
