@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from authserver.accounts.password_rules import check_new_password
 from authserver.accounts.passwords import Passwords
@@ -18,6 +19,8 @@ from authserver.model.errors import Conflict, NotFound
 from authserver.model.page import Page, PageRequest
 from authserver.storage.channels import tell_revoked
 from authserver.storage.interface import AlreadyExists, Bus, UserStore
+
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Directory:
         caller: Caller,
         password_hash: str | None = None,
         enabled: bool = True,
+        claims: Mapping[str, object] | None = None,
     ) -> User:
         """A new account; without password and hash it cannot log in until it is given one.
 
@@ -55,6 +59,7 @@ class Directory:
             enabled=enabled,
             created_at=now,
             updated_at=now,
+            claims=dict(claims or {}),
         )
         try:
             await self.users.add(user, event=self.audit.event(EventType.USER_CREATED, caller, user_id=user.id))
@@ -70,6 +75,22 @@ class Directory:
         event = self.audit.event(EventType.USER_PASSWORD_SET, caller, user_id=user_id)
         _found(await self.users.set_password(user_id, hashed, at=self.now(), event=event))
         await tell_revoked(self.bus)
+
+    async def change_claims(self, user_id: str, changes: Mapping[str, object], *, caller: Caller) -> User:
+        """What is said about the user, with `changes` to it: None takes a claim away, the others stay, except that a new
+        address or number is not verified because the old one was. Shapes have been checked. Raises NotFound; Conflict when others change it again and again at the same time."""
+        event = self.audit.event(
+            EventType.USER_CLAIMS_CHANGED, caller, user_id=user_id, claims=" ".join(sorted(changes))
+        )
+        for _ in range(ATTEMPTS):
+            user = await self.get(user_id)
+            claims = _changed(user.claims, changes)
+            if claims == user.claims:
+                return user
+            at = self.now()
+            if await self.users.set_claims(user_id, claims, instead_of=user.claims, at=at, event=event):
+                return replace(user, claims=claims, updated_at=at)
+        raise Conflict("these claims were changed by somebody else at the same time; look again")
 
     async def set_enabled(self, user_id: str, enabled: bool, *, caller: Caller) -> None:
         """Disabling ends every session, family and token for good. Raises NotFound."""
@@ -101,6 +122,14 @@ class Directory:
 
     async def list(self, page: PageRequest, *, query: str | None = None, enabled: bool | None = None) -> Page[User]:
         return await self.users.list(page, query=query, enabled=enabled)
+
+
+VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
+
+
+def _changed(claims: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    stale = {mark: None for name, mark in VERIFIED.items() if changes.get(name, claims.get(name)) != claims.get(name)}
+    return {name: value for name, value in {**claims, **stale, **changes}.items() if value is not None}
 
 
 def _found(changed: bool) -> None:

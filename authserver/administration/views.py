@@ -27,6 +27,7 @@ def user_body(user: User) -> dict[str, object]:
         "username": user.username,
         "enabled": user.enabled,
         "has_password": user.password_hash is not None,
+        "claims": dict(user.claims),
         "revocation_version": user.version,
         "created_at": when(user.created_at),
         "updated_at": when(user.updated_at),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TextIO
 
@@ -15,7 +15,10 @@ from argon2 import extract_parameters
 from argon2.exceptions import InvalidHashError
 from argon2.low_level import Type
 
-FIELDS: Final = frozenset({"username", "password", "password_hash", "enabled"})
+from authserver.administration.user_claims import claims as read_claims
+from authserver.model.inputs import InvalidField
+
+FIELDS: Final = frozenset({"username", "password", "password_hash", "enabled", "claims"})
 IGNORED: Final = frozenset({"id", "created_at", "updated_at"})
 """What `users export` writes and an import makes anew."""
 
@@ -39,6 +42,7 @@ class UserLine:
     password: str | None = field(default=None, repr=False)
     password_hash: str | None = field(default=None, repr=False)
     enabled: bool = True
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
 def read_users(file: TextIO) -> Iterator[UserLine | tuple[int, LineError]]:
@@ -130,7 +134,19 @@ def _user(number: int, record: dict[str, object]) -> UserLine:
         password=password,
         password_hash=check_hash(password_hash) if password_hash else None,
         enabled=_enabled(record),
+        claims=_claims(record),
     )
+
+
+def _claims(record: dict[str, object]) -> dict[str, object]:
+    """An object, or in CSV the JSON text of one."""
+    given = record.get("claims", {})
+    try:
+        return read_claims("claims", json.loads(given) if isinstance(given, str) else given)
+    except InvalidField as error:
+        raise LineError(error.description) from None
+    except (ValueError, RecursionError):
+        raise LineError("claims is not JSON") from None
 
 
 def _text(record: dict[str, object], name: str) -> str | None:

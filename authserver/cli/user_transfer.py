@@ -77,7 +77,12 @@ async def _one(services: Services, line: UserLine, report: ImportReport, keys: s
             await _check(services, line, key)
         else:
             await services.directory.create(
-                line.username, line.password, password_hash=line.password_hash, enabled=line.enabled, caller=caller
+                line.username,
+                line.password,
+                password_hash=line.password_hash,
+                enabled=line.enabled,
+                claims=line.claims,
+                caller=caller,
             )
     except Refused as error:
         report.failed.append((line.number, error.description))
@@ -103,6 +108,8 @@ async def export_all(services: Services, *, with_hashes: bool) -> None:
             "created_at": rfc3339(user.created_at),
             "updated_at": rfc3339(user.updated_at),
         }
+        if user.claims:
+            record["claims"] = dict(user.claims)
         if with_hashes and user.password_hash is not None:
             record["password_hash"] = user.password_hash
         print_json(record, indent=None)

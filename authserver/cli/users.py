@@ -39,10 +39,7 @@ def add_user(
     record = run(work)
     if generate_password and password is not None:
         record["password"] = password
-    if as_json:
-        print_json(record)
-    else:
-        print_record(record)
+    _print(record, as_json)
     if generate_password:
         note("The password is shown this once; only its hash is stored.")
 
@@ -65,6 +62,35 @@ def list_users(
         print_json(rows)
     else:
         print_table(rows, COLUMNS, empty="no users")
+
+
+@app.command("show")
+def show_user(user: UserName, as_json: JsonFlag = False) -> None:
+    """One user, with what may be told about them."""
+
+    async def work(services: Services) -> dict[str, object]:
+        return _shown(await find_user(services, user))
+
+    _print(run(work), as_json)
+
+
+@app.command("set-claims")
+def set_claims(
+    user: UserName,
+    claims: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="An empty value takes the claim away.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Change what OpenID Connect clients may be told about the user: name=, email=, email_verified=true,
+    address.country=, ... Claims that are not named stay."""
+
+    async def work(services: Services) -> dict[str, object]:
+        from authserver.administration.user_claims import changes_of_texts
+
+        found = await find_user(services, user)
+        changes = changes_of_texts(claims, found.claims)
+        return _shown(await services.directory.change_claims(found.id, changes, caller=operator()))
+
+    _print(run(work), as_json)
 
 
 @app.command("disable")
@@ -98,10 +124,8 @@ def set_password(
     if generate_password:
         record["password"] = password
         note("The password is shown this once; only its hash is stored.")
-    if as_json:
-        print_json(record)
-    elif generate_password:
-        print_record(record)
+    if as_json or generate_password:
+        _print(record, as_json)
     else:
         typer.echo(f"user {record['username']} has a new password and is logged out everywhere")
 
@@ -129,7 +153,8 @@ def import_users(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Add the users of a CSV or JSON lines file. Fields: username, password or password_hash (argon2id), enabled.
+    """Add the users of a CSV or JSON lines file. Fields: username, password or password_hash (argon2id), enabled,
+    claims (an object; in CSV its JSON text).
     Bad lines are reported with their number and skipped; status 1 if there were any."""
     from authserver.cli.user_transfer import import_file
 
@@ -177,6 +202,15 @@ def _switch(user: str, enabled: bool, as_json: bool) -> None:
         typer.echo(f"user {record['username']} can log in again")
     else:
         typer.echo(f"user {record['username']} is disabled and logged out everywhere")
+
+
+def _print(record: dict[str, object], as_json: bool) -> None:
+    """For people, each claim on a line of its own."""
+    if as_json:
+        print_json(record)
+        return
+    told = record.pop("claims")
+    print_record({**record, **(told if isinstance(told, dict) else {})})
 
 
 def _shown(user: User) -> dict[str, object]:

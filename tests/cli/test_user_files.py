@@ -51,7 +51,7 @@ def test_bad_lines_carry_their_number_and_leave_the_others_alone() -> None:
         UserLine(number=1, username="ada"),
         (2, "is not JSON"),
         (3, "is not a JSON object"),
-        (4, "unknown field 'role'; known are enabled, password, password_hash, username"),
+        (4, "unknown field 'role'; known are claims, enabled, password, password_hash, username"),
         UserLine(number=5, username="eve"),
     ]
 

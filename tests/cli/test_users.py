@@ -158,3 +158,47 @@ def test_the_audit_log_names_the_command_line_and_the_person(cli: Desk) -> None:
         return [(event.type, event.actor, event.address.startswith("os-user:")) for event in page.items]
 
     assert cli.services(events) == [("user.created", "cli", True)]
+
+
+def test_what_may_be_told_about_a_user_is_set_and_shown(cli: Desk) -> None:
+    cli.user("ada")
+    changed = cli.json("users", "set-claims", "ada", "name=Ada L.", "email=ada@example.org", "address.country=UK")
+    assert changed["claims"] == {"name": "Ada L.", "email": "ada@example.org", "address": {"country": "UK"}}
+    cli("users", "set-claims", "ada", "email=", "address.locality=London", "email_verified=false")
+    shown = cli.json("users", "show", "ada")
+    assert shown["claims"] == {
+        "name": "Ada L.",
+        "email_verified": False,
+        "address": {"country": "UK", "locality": "London"},
+    }
+    assert "Ada L." in cli("users", "show", "ada").out
+
+
+def test_a_claim_that_is_none_is_refused_by_name(cli: Desk) -> None:
+    cli.user("ada")
+    refused = cli.try_("users", "set-claims", "ada", "role=admin")
+    assert (refused.status, refused.out) == (2, "")
+    assert "role is not a claim" in refused.err
+    assert cli.try_("users", "set-claims", "ada", "email=nobody").status == 2
+    assert cli.try_("users", "set-claims", "bob", "name=Bob").status == 1
+    assert cli.json("users", "show", "ada")["claims"] == {}
+
+
+def test_claims_travel_in_an_export(cli: Desk) -> None:
+    cli.user("ada")
+    cli("users", "set-claims", "ada", "name=Ada", "address.country=UK")
+    exported = cli("users", "export").out
+    cli("users", "remove", "ada", "--yes")
+    assert cli.json("users", "import", "-", typed=exported)["added"] == 1
+    assert cli.json("users", "show", "ada")["claims"] == {"name": "Ada", "address": {"country": "UK"}}
+
+
+def test_a_csv_file_holds_claims_as_json_text(cli: Desk) -> None:
+    lines = 'username,claims\nada,"{""name"":""Ada""}"\nbob,"{""role"":""x""}"\neve,nonsense\n'
+    report = cli.try_("users", "import", "-", "--json", typed=lines)
+    assert (report.status, report.json["added"]) == (1, 1)
+    assert [(line["line"], line["error"].partition(";")[0]) for line in report.json["failed"]] == [
+        (3, "claims.role is not known"),
+        (4, "claims is not JSON"),
+    ]
+    assert cli.json("users", "show", "ada")["claims"] == {"name": "Ada"}

@@ -107,3 +107,25 @@ async def known(stores: Stores, user_id: str) -> User:
     user = await stores.users.get(user_id)
     assert user is not None
     return user
+
+
+async def test_what_is_said_about_a_user_changes_and_ends_nothing(world: World) -> None:
+    _, family = await world.login()
+    claims = {"name": "Zoë", "address": {"country": "AT"}, "email_verified": True}
+    users = world.stores.users
+    assert await users.set_claims(world.user.id, claims, instead_of={}, at=NOW + 1, event=an_event())
+    changed = await known(world.stores, world.user.id)
+    assert (changed.claims, changed.updated_at) == (claims, NOW + 1)
+    assert await world.is_alive(family)
+    assert await world.entries() == []
+
+
+async def test_who_changes_claims_that_were_changed_meanwhile_changes_nothing(world: World) -> None:
+    users = world.stores.users
+    assert await users.set_claims(world.user.id, {"name": "A", "locale": "de"}, instead_of={}, at=NOW, event=an_event())
+    assert not await users.set_claims(world.user.id, {"name": "B"}, instead_of={}, at=NOW, event=an_event())
+    # However they are ordered.
+    same = {"locale": "de", "name": "A"}
+    assert await users.set_claims(world.user.id, {"name": "C"}, instead_of=same, at=NOW, event=an_event())
+    assert not await users.set_claims("nobody", {}, instead_of={}, at=NOW, event=an_event())
+    assert (await known(world.stores, world.user.id)).claims == {"name": "C"}

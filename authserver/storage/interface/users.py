@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from authserver.model.account import User
@@ -30,6 +31,19 @@ class UserStore(Protocol):
 
     async def rehash_password(self, user_id: str, old_hash: str, new_hash: str) -> bool:
         """The same password under stronger parameters: revokes nothing; only if `old_hash` still stands."""
+        ...
+
+    async def set_claims(
+        self,
+        user_id: str,
+        claims: Mapping[str, object],
+        *,
+        instead_of: Mapping[str, object],
+        at: Instant,
+        event: AuditEvent,
+    ) -> bool:
+        """Replace what is said about a user, in one statement; False, with nothing written, when the user is gone or
+        what is stored is not `instead_of` any more. Nobody is logged out by it."""
         ...
 
     async def remove(self, user_id: str, *, at: Instant, event: AuditEvent) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import case, delete, func, insert, or_, select, update
@@ -13,6 +13,7 @@ from authserver.model.audit import AuditEvent
 from authserver.model.page import Page, PageRequest
 from authserver.model.time import Instant
 from authserver.storage.sql import rows
+from authserver.storage.sql.alive import Condition
 from authserver.storage.sql.books import limit_of, page_of, record
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.hot import HotStatement
@@ -60,6 +61,19 @@ class SqlUsers:
 
         return await self._db.write(work)
 
+    async def set_claims(
+        self,
+        user_id: str,
+        claims: Mapping[str, object],
+        *,
+        instead_of: Mapping[str, object],
+        at: Instant,
+        event: AuditEvent,
+    ) -> bool:
+        """Equal claims are equal text (see `rows.dumped`), so one comparison finds whoever came in between."""
+        values = {"claims": rows.dumped(dict(claims)), "updated_at": at}
+        return await self._change(user_id, values, event, users.c.claims == rows.dumped(dict(instead_of)))
+
     async def remove(self, user_id: str, *, at: Instant, event: AuditEvent) -> bool:
         """The user goes first: the outbox entry for it makes entries for each family needless."""
 
@@ -94,9 +108,9 @@ class SqlUsers:
 
         return await self._db.read(work)
 
-    async def _change(self, user_id: str, values: dict[str, Any], event: AuditEvent) -> bool:
+    async def _change(self, user_id: str, values: dict[str, Any], event: AuditEvent, *only_if: Condition) -> bool:
         async def work(connection: AsyncConnection) -> bool:
-            done = await connection.execute(update(users).where(users.c.id == user_id).values(values))
+            done = await connection.execute(update(users).where(users.c.id == user_id, *only_if).values(values))
             if done.rowcount:
                 await record(connection, event)
             return bool(done.rowcount)

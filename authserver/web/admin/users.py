@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from authserver.accounts.directory import Directory
 from authserver.administration.fields import Reader, nullable, read_fields, required
 from authserver.administration.scopes import READ, USERS
+from authserver.administration.user_claims import claim_changes, claims
 from authserver.administration.views import user_body
 from authserver.model.errors import NotFound
 from authserver.model.inputs import InvalidField, is_uuid, truth
@@ -28,7 +30,8 @@ def _string(field: str, value: object) -> str:
     return value
 
 
-_NEW: dict[str, Reader] = {"username": _string, "password": nullable(_string), "enabled": truth}
+_NEW: dict[str, Reader] = {"username": _string, "password": nullable(_string), "enabled": truth, "claims": claims}
+_CHANGES: dict[str, Reader] = {"enabled": truth, "claims": claim_changes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class AdminUsersEndpoint:
             str(fields["username"]),
             None if password is None else str(password),
             enabled=fields.get("enabled") is not False,
+            claims=cast("dict[str, object]", fields.get("claims", {})),
             caller=administrator.caller,
         )
         return answer(user_body(user), 201, headers={"Location": f"{request.url.path}/{user.id}"})
@@ -74,13 +78,18 @@ class AdminUserEndpoint:
         return answer(user_body(await self.directory.get(_user_id(request))))
 
     async def patch(self, request: Request) -> Response:
-        """`{"enabled": false}` ends every session and token at once, for good; enabling brings none back."""
+        """`{"enabled": false}` ends every session and token at once, for good; enabling brings none back.
+        `{"claims": {...}}` changes those that it names; null takes one away."""
         administrator = await self.guard.admit(request, USERS)
         user_id = _user_id(request)
-        fields = read_fields(await read_json(request), {"enabled": truth})
-        required(fields, "enabled")
+        fields = read_fields(await read_json(request), _CHANGES)
+        if not fields:
+            raise InvalidField("enabled", "or claims is required")
         user = await self.directory.get(user_id)
-        if user.enabled != fields["enabled"]:
+        if "claims" in fields:
+            changes = cast("dict[str, object]", fields["claims"])
+            user = await self.directory.change_claims(user_id, changes, caller=administrator.caller)
+        if user.enabled != fields.get("enabled", user.enabled):
             await self.directory.set_enabled(user_id, fields["enabled"] is True, caller=administrator.caller)
         return answer(user_body(await self.directory.get(user_id)))
 
