@@ -30,6 +30,9 @@ class EventType(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 (an event's name, no credential)
     """By an operator at the command line, not by a grant."""
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    TOKEN_EXCHANGED = "token.exchanged"  # noqa: S105
+    DEVICE_APPROVED = "device.approved"
+    DEVICE_DENIED = "device.denied"
 
     # Accounts.
     USER_CLAIMS_CHANGED = "user.claims_changed"

@@ -110,7 +110,7 @@ class Client:
     """Gets tokens over mutual TLS only, bound to its certificate (RFC 8705 section 3.4)."""
     subject_type: SubjectType = "public"
     sector_identifier_uri: str | None = None
-    token_exchange_audiences: tuple[str, ...] = ()
+    token_exchange_clients: tuple[str, ...] = ()
     """For whose tokens it may trade tokens (RFC 8693): client ids it may act for; "*": any."""
     may_impersonate: bool = False
     """Its exchanged tokens may leave out `act`."""
