@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from authserver.oauth.introspection import Introspector
     from authserver.oauth.issuance import TokenIssuance
     from authserver.oauth.revocation import TokenRevocation
+    from authserver.outgoing import Outgoing
     from authserver.revocation.applied import AppliedReports
     from authserver.revocation.feed import Feed
     from authserver.revocation.keeping import LogKeeping
@@ -132,6 +133,9 @@ class Services:
     revoker: Revoker
     key_directory: KeyDirectory
     purge: PurgeJob
+
+    outgoing: Outgoing
+    """Requests to addresses that clients and their documents name."""
 
     # the revocation feed
     feed_access: FeedAccess

@@ -142,6 +142,15 @@ class Settings(BaseSettings):
         "Who may read the revocation feed: anybody (it holds no identifiers, and caches may share it), or only "
         "confidential clients with their credentials (HTTP Basic)."))
 
+    outgoing_timeout: Span = Field(3 * SECOND, ge=100, le=30 * SECOND, description=(
+        "How long a request of this server to a client's addresses (keys, metadata, log-out) may take in all, from the "
+        "look-up of the name to the last byte."))
+    outgoing_ca_file: Path | None = Field(None, description=(
+        "Certificate authorities (PEM) to be trusted by such requests instead of the system's."))
+    outgoing_allow_loopback: bool = Field(False, description=(
+        "Let such requests reach this machine, also by plain http. For development and tests: with it, whoever "
+        "registers a client can have this server ask its own neighbours."))
+
     keep_dead: Span = Field(30 * DAY, ge=0, description="How long ended sessions stay for those who ask what happened.")
     keep_audit: Span = Field(400 * DAY, ge=DAY, description="How long the audit log is kept.")
     purge_interval: Span = Field(5 * MINUTE, ge=SECOND, description="How often expired rows are deleted.")

@@ -35,6 +35,7 @@ from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.feed import FeedParts
+from authserver.wiring.outgoing import open_outgoing
 from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.shared import cache_and_bus, redis_answers
@@ -56,7 +57,8 @@ async def build(settings: Settings) -> Services:
     database = open_database(settings.database_url, pool_size=settings.database_pool_size)
     cache, bus, shared = cache_and_bus(settings.redis_url)
     passwords = Passwords(settings.password_threads, settings.password_queue)
-    resources: tuple[Resource, ...] = (database, *shared, _Closing(passwords))
+    outgoing, resolver = open_outgoing(settings)
+    resources: tuple[Resource, ...] = (database, *shared, _Closing(passwords), resolver)
     async with AsyncExitStack() as undo:
         for resource in resources:
             undo.push_async_callback(resource.close)
@@ -66,7 +68,8 @@ async def build(settings: Settings) -> Services:
         now = await _clock(stores.maintenance)
         await stores.log.raise_token_ttl(settings.access_token_ttl)  # before a token of that lifetime is issued
         client_cache = CachedClients(stores.clients)
-        ground = Ground(settings, session_policy, master, stores, client_cache, cache, bus, now, AuditLog(now))
+        audit = AuditLog(now)
+        ground = Ground(settings, session_policy, master, stores, client_cache, cache, bus, now, audit, outgoing)
         services = await _assemble(ground, rotation_policy, passwords, resources)
         undo.pop_all()
     return services
@@ -153,6 +156,7 @@ async def _assemble(
         revoker=revoker,
         key_directory=KeyDirectory(stores.keys, tokens.rotation.rotate, revoker, announce),
         purge=PurgeJob(stores.maintenance, stores.log, housekeeping(settings), PurgeClock(now)),
+        outgoing=ground.outgoing,
         feed_access=settings.feed_access,
         feed=parts.feed,
         publication=parts.publication,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from authserver.audit.log import AuditLog
 from authserver.clock import SteadyClock
+from authserver.outgoing import Outgoing
 from authserver.sessions.policy import SessionPolicy
 from authserver.settings import Settings
 from authserver.storage.cached import CachedClients
@@ -78,6 +79,7 @@ class Ground:
     bus: Bus
     now: SteadyClock
     audit: AuditLog
+    outgoing: Outgoing
 
 
 @dataclass(frozen=True, slots=True)
