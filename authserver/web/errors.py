@@ -1,15 +1,17 @@
 """The one place where an exception becomes an HTTP answer.
 
+To people who look at a page in a browser it is a page, to everybody else JSON.
 A `Refused` carries its own status, code and public description; storage that cannot answer is 503;
 anything else is a bug: 500 with a fixed text, and the traceback goes to the log alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
@@ -17,6 +19,7 @@ from authserver import telemetry
 from authserver.model.errors import InsufficientScope, InvalidToken, Refused, TemporarilyUnavailable
 from authserver.storage.interface import StorageUnavailable
 from authserver.web.answers import NO_STORE
+from authserver.web.html import error_page
 
 CLIENT_CLOSED_REQUEST = 499
 """Never sent: the caller has gone; it stands in the log and the metrics."""
@@ -25,6 +28,7 @@ DATABASE_SILENT = "the database does not answer; this may not have been done, an
 """Not "nothing was changed": a commit whose answer is lost on the way has happened."""
 
 _log = telemetry.logger("authserver.web")
+_QUALITY = re.compile(r"[01](?:\.\d{0,3})?")
 
 
 class BodyTooLarge(Refused):
@@ -55,13 +59,36 @@ def error_response(error: Exception, scope: Scope) -> Response:
     refused = _as_refusal(error)
     if refused is None:
         _log.error("bug", path=scope["path"], exc_info=error)
+        if wants_page(scope):
+            return error_page(Request(scope), error)
         return _json(500, "server_error", "internal error; the log has the details under this request id", {}, {})
     _note(refused, scope)
+    if wants_page(scope):
+        return error_page(Request(scope), refused)
     headers = dict(refused.headers)
     challenge = _bearer_challenge(refused, scope)
     if challenge and "WWW-Authenticate" not in headers:
         headers["WWW-Authenticate"] = challenge
     return _json(refused.status, refused.code, refused.description, headers, refused.extra)
+
+
+def wants_page(scope: Scope) -> bool:
+    """Somebody looks at it in a browser: the rule is one for people, and HTML is preferred to JSON (RFC 9110
+    section 12.5.1). Programs say */*, or nothing at all, and get JSON."""
+    if not scope.get("page"):
+        return False
+    accept = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1").lower()
+    return _weight(accept, "text/html") > max(_weight(accept, "application/json"), 0.0)
+
+
+def _weight(accept: str, media_type: str) -> float:
+    """As it stands there, wildcards aside; 0 if it does not."""
+    for offered in accept.split(","):
+        name, *parameters = (part.strip() for part in offered.split(";"))
+        if name == media_type:
+            quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+            return float(quality) if _QUALITY.fullmatch(quality) else 0.0
+    return 0.0
 
 
 def _as_refusal(error: Exception) -> Refused | None:

@@ -27,8 +27,9 @@ _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
+_CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""Unless the answer has a policy of its own, as pages do."""
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _CORS = [
     (b"access-control-allow-origin", b"*"),
@@ -123,6 +124,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], *self._headers, (b"x-request-id", self._request_id.encode())]
+            if not any(name == b"content-security-policy" for name, _ in message["headers"]):
+                headers.append(_CSP)
             message["headers"] = headers + _CORS if self._scope.get("cors") else headers
         await self._send(message)
 

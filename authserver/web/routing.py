@@ -36,14 +36,16 @@ class Rule:
     methods: Mapping[str, Handler]
     cors: bool = False
     """Any web origin may call it, never with cookies: for endpoints whose only credential is in the request."""
+    page: bool = False
+    """People open it in a browser: whatever it refuses is a page to those who ask for HTML."""
 
 
-def rule(path: str, *, cors: bool = False, **handlers: Handler) -> Rule:
+def rule(path: str, *, cors: bool = False, page: bool = False, **handlers: Handler) -> Rule:
     """A rule from keyword arguments named after HTTP methods; GET answers HEAD too."""
     methods = {name.upper(): handler for name, handler in handlers.items()}
     if "GET" in methods:
         methods.setdefault("HEAD", methods["GET"])
-    return Rule(path, methods, cors)
+    return Rule(path, methods, cors, page)
 
 
 class Router:
@@ -60,9 +62,11 @@ class Router:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["base"] = self._prefix
         matched = self._match(scope["path"], scope)
         scope["route"] = matched.path
         scope["cors"] = matched.cors
+        scope["page"] = matched.page
         handler = matched.methods.get(scope["method"])
         if handler is not None:
             response = await handler(Request(scope, receive))

@@ -1,0 +1,82 @@
+"""Text of strangers, fit to be read by people: nothing in it hides, turns round or overflows what stands beside it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from authserver.model.inputs import is_loopback
+from authserver.model.time import Instant
+
+LONGEST: Final = 100
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories of characters that are not seen, or turn the text around them (Unicode bidirectional controls)."""
+_MARKS: Final = frozenset({"Mn", "Me"})
+_MOST_MARKS: Final = 3
+"""On one letter; more of them paint over the lines above and below."""
+_HOST_SOURCE: Final = re.compile(r"[a-z0-9.-]+(?::\d{1,5})?", re.ASCII)
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
+
+
+def visible(text: str, longest: int = LONGEST) -> str:
+    """One line, every hidden character as U+FFFD, cut after `longest` characters."""
+    shown = "".join(_calm(unicodedata.normalize("NFC", text[: longest * 2])))
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def _calm(text: str) -> list[str]:
+    calm: list[str] = []
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in _MARKS else 0
+        if category in _HIDDEN:
+            calm.append("\ufffd")
+        elif marks <= _MOST_MARKS:
+            calm.append(character)
+    return calm
+
+
+def visible_lines(text: str) -> str:
+    """Several lines, each as it is but for its hidden characters."""
+    return "\n".join(visible(line, 400) for line in text.splitlines()[:200])
+
+
+def when(at: Instant) -> str:
+    """To the minute, in UTC: whose time zone it is, nobody told us."""
+    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def host_of(uri: str) -> str:
+    """Host and port, in ASCII so that no letter passes for another (RFC 5890); the scheme of a URI without a host."""
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname or "", parts.port
+        host = host.encode("idna").decode("ascii") if not host.isascii() else host
+    except ValueError:
+        return visible(uri)
+    if not host:
+        return visible(f"{parts.scheme}:")
+    shown = f"[{host}]" if ":" in host else host
+    return visible(shown if port is None else f"{shown}:{port}")
+
+
+def source_of(uri: str) -> str:
+    """The CSP source that lets a form's answer lead to `uri`: its origin, or its scheme where CSP has no word for that.
+
+    An IPv6 address is no host-source, and a private-use scheme has no origin (CSP Level 3 section 2.3.1).
+    """
+    parts = urlsplit(uri)
+    scheme, authority = parts.scheme.lower(), parts.netloc.lower()
+    if scheme in ("http", "https") and _HOST_SOURCE.fullmatch(authority):
+        return f"{scheme}://{authority}"
+    return f"{scheme}:" if _SCHEME.fullmatch(scheme) else "'self'"
+
+
+def is_on_this_device(uri: str) -> bool:
+    """A program on the reader's own machine gets the answer: anything there may pose as it."""
+    parts = urlsplit(uri)
+    return parts.scheme not in ("http", "https") or is_loopback(parts.hostname or "")
