@@ -9,6 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+from .confirmation import Confirmation, UnknownConfirmation, confirmation_of
 from .errors import ClaimMissing, NotYetValid, ProofRequired, WrongAudience, WrongIssuer
 from .policy import is_seconds
 from .records import key_of
@@ -48,8 +49,7 @@ class Expected:
         starts = _time(claims, "nbf") if "nbf" in claims else issued_at
         if max(issued_at, starts) > latest_now + self.leeway:
             raise NotYetValid
-        if "cnf" in claims:
-            raise ProofRequired
+        confirmation = _confirmation(claims)
         return VerifiedToken(
             subject=_text(claims, "sub"),
             client_id=_text(claims, "client_id"),
@@ -61,6 +61,7 @@ class Expected:
             issued_at=issued_at,
             expires_at=expires_at,
             claims=_read_only(claims),
+            confirmation=confirmation,
         )
 
 
@@ -120,6 +121,13 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
         except UnicodeEncodeError:  # half a surrogate pair: JSON can spell it, nothing can hash it
             _refuse(name)
     return value
+
+
+def _confirmation(claims: Mapping[str, Any]) -> Confirmation | None:
+    try:
+        return confirmation_of(claims)
+    except UnknownConfirmation:
+        raise ProofRequired(detail="bound in a way that is not known here") from None
 
 
 def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,8 +7,13 @@ that is told 401 throws its session away, so 401 is never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import ClassVar
+
+from .dpop_key import ALGORITHMS
+
+Headers = tuple[tuple[str, str], ...]
 
 
 class Refusal(Exception):
@@ -19,6 +24,12 @@ class Refusal(Exception):
     status: ClassVar[int] = 401
     error: ClassVar[str | None] = None
     """The code of RFC 6750 section 3.1, if there is one for it."""
+    scheme: str = "Bearer"
+    """In which a token would be let in: "Bearer", or "DPoP" (RFC 9449 section 7.1)."""
+    parameters: Mapping[str, str] = MappingProxyType({})
+    """What else the challenge says, such as `acr_values` (RFC 9470 section 3)."""
+    headers: Headers = ()
+    """What else goes with the answer."""
     default_description: ClassVar[str] = "The request was refused."
 
     def __init__(
@@ -51,10 +62,12 @@ class Refusal(Exception):
             "error": self.error,
             "error_description": self.description if self.error else None,
             "scope": needed,
+            **self.parameters,
             "resource_metadata": resource_metadata,
+            "algs": " ".join(ALGORITHMS) if self.scheme == "DPoP" else None,
         }
         written = ", ".join(f'{name}="{_quoted(value)}"' for name, value in parameters.items() if value)
-        return f"Bearer {written}" if written else "Bearer"
+        return f"{self.scheme} {written}" if written else self.scheme
 
 
 def _quoted(value: str) -> str:
@@ -152,6 +165,10 @@ class ProofRequired(InvalidToken):
 
     code = "proof_required"
     default_description = "The token is bound to a key and cannot be used as a bearer token."
+
+    def __init__(self, description: str | None = None, *, scheme: str = "Bearer", detail: str | None = None) -> None:
+        super().__init__(description, detail=detail)
+        self.scheme = scheme
 
 
 class Revoked(InvalidToken):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from . import proof_errors  # noqa: F401 (its codes are counted, too)
 from .errors import every_code
 
 PREFIX = "authserver_verifier_"

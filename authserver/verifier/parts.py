@@ -16,6 +16,7 @@ from .jwk import checked_algorithms
 from .jwks import JwksCache
 from .metadata import Discovery, Unreachable
 from .metrics import Counters, Metrics, feed_counters
+from .possession import DpopLimits, Possession
 from .seen import SeenTokens
 from .transport import Transport, TransportError, basic_credentials
 from .troubles import Troubles
@@ -39,6 +40,7 @@ class Options:
     instance: str | None
     cached_tokens: int
     introspection: IntrospectionLimits
+    dpop: DpopLimits
     transport: Transport
     follower: Callable[..., FeedFollower]
     clock: Clock
@@ -68,6 +70,7 @@ class Parts:
     follower: FeedFollower
     introspector: Introspector | None
     core: Core
+    possession: Possession
     troubles: Troubles
 
     @property
@@ -76,7 +79,7 @@ class Parts:
 
     def renew_after_fork(self) -> None:
         """Locks may be held by threads that do not exist here. Transport and follower see to themselves."""
-        renewed: list[Renewable] = [self.counters, self.discovery, self.keys]
+        renewed: list[Renewable] = [self.counters, self.discovery, self.keys, self.possession.replays]
         for part in renewed:
             part.renew_locks()
         if self.introspector is not None:
@@ -156,7 +159,8 @@ def assemble(options: Options) -> Parts:
         wall=options.clock,
         seen=SeenTokens(options.cached_tokens),
     )
-    return Parts(options.transport, counters, discovery, keys, follower, introspector, core, troubles)
+    possession = Possession(options.dpop, options.clock, options.monotonic)
+    return Parts(options.transport, counters, discovery, keys, follower, introspector, core, possession, troubles)
 
 
 def _follower(

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .confirmation import Confirmation
+
 
 class TokenKeys(NamedTuple):
     """The six things about a token that can be revoked, made once when its signature is verified.
@@ -42,6 +44,8 @@ class VerifiedToken:
     expires_at: int
     claims: Mapping[str, Any] = field(repr=False)
     """All claims, read-only all the way down: arrays are tuples."""
+    confirmation: Confirmation | None = None
+    """The key that it is bound to, which was proven when the token was let in; None for a bearer token."""
 
     @property
     def is_client(self) -> bool:

@@ -21,6 +21,8 @@ from .jwks import MustWait
 from .metrics import Metrics
 from .parts import FeedMode, Options, assemble
 from .policy import OnStale, checked_policy, checked_staleness
+from .possession import BEARER, DpopLimits, Shown
+from .step_up import check_authentication
 from .token import VerifiedToken
 from .transport import Transport
 
@@ -50,6 +52,7 @@ class Verifier:
         instance: str | None = None,
         cached_tokens: int = 4096,
         introspection: IntrospectionLimits = IntrospectionLimits(),  # noqa: B008 (frozen)
+        dpop: DpopLimits = DpopLimits(),  # noqa: B008 (frozen)
         transport: Transport | None = None,
         follower: Callable[..., FeedFollower] = FeedFollower,
         clock: Clock = wall,
@@ -66,6 +69,7 @@ class Verifier:
         `instance`: names this process in reports; host name and process id by default.
         `cached_tokens`: how many tokens' signatures are remembered as good, 2 KiB each; 0 for none.
         `introspection`: how many questions to the issuer at once, how long, and when to give up.
+        `dpop`: how old proofs of DPoP keys may be, how many are remembered, and whether nonces are asked for.
         `transport`, `follower`, `clock`, `monotonic`: other ways to the network, to the feed and to the time.
         Raises ValueError for arguments that cannot work. Opens no connection.
         """
@@ -85,6 +89,7 @@ class Verifier:
             instance=instance,
             cached_tokens=cached_tokens,
             introspection=introspection,
+            dpop=dpop,
             transport=HttpTransport() if transport is None else transport,
             follower=follower,
             clock=clock,
@@ -92,6 +97,7 @@ class Verifier:
         )
         self._parts = parts = assemble(options)
         self._core, self._counters, self._introspector = parts.core, parts.counters, parts.introspector
+        self._possession = parts.possession
         self._prepare()
         _verifiers.add(self)
 
@@ -158,16 +164,20 @@ class Verifier:
         scope: str | Iterable[str] | None = None,
         max_staleness: float | None = None,
         on_stale: OnStale | None = None,
+        shown: Shown = BEARER,
     ) -> VerifiedToken:
         """The token's contents if it is good *now*; raises a Refusal otherwise.
 
         `scope`: all of these are needed (`"a b"` or `["a", "b"]`), else InsufficientScope.
         `max_staleness` and `on_stale` stand in for the verifier's own, for this call.
+        `shown`: how the token came, with the proof of its key; without it, only bearer tokens are let in.
         """
         limit, policy = self._limits(max_staleness, on_stale)
         try:
             self._begin()
             seen, ask = self._core.examine(token, scope, limit, policy, wait=True)
+            if shown is not BEARER or seen.token.confirmation is not None:
+                self._possession.require(token, seen.digest, seen.token.confirmation, shown)
             if ask and self._introspector is not None:
                 self._core.conclude(seen, self._introspector.ask(token, seen.digest, seen.token))
         except Refusal as refusal:
@@ -182,6 +192,7 @@ class Verifier:
         scope: str | Iterable[str] | None = None,
         max_staleness: float | None = None,
         on_stale: OnStale | None = None,
+        shown: Shown = BEARER,
     ) -> VerifiedToken:
         """`verify` for event loops: what must ask the issuer waits without holding up the loop."""
         limit, policy = self._limits(max_staleness, on_stale)
@@ -191,6 +202,8 @@ class Verifier:
                 seen, ask = self._core.examine(token, scope, limit, policy, wait=False)
             except MustWait:
                 seen, ask = await self._in_thread(lambda: self._core.examine(token, scope, limit, policy, wait=True))
+            if shown is not BEARER or seen.token.confirmation is not None:
+                self._possession.require(token, seen.digest, seen.token.confirmation, shown)
             if ask and self._introspector is not None:
                 self._core.conclude(seen, await self._introspector.ask_async(token, seen.digest, seen.token))
         except Refusal as refusal:
@@ -219,6 +232,21 @@ class Verifier:
             return await asyncio.get_running_loop().run_in_executor(self._pool, examine)
         finally:
             self._waiting -= 1
+
+    def require_authentication(
+        self, token: VerifiedToken, *, acr: str | Iterable[str] | None = None, max_age: float | None = None
+    ) -> None:
+        """Raises InsufficientAuthentication (RFC 9470) unless the log-in behind the token was of one of the classes
+        `acr` and no longer than `max_age` seconds ago."""
+        try:
+            check_authentication(token, acr, max_age, self._core.wall())
+        except Refusal as refusal:
+            self._counters.refused(refusal.code)
+            raise
+
+    def dpop_nonce(self) -> str | None:
+        """The value of the header DPoP-Nonce, for answers to those who use DPoP; None where nonces are not asked for."""
+        return self._possession.current_nonce()
 
     # -- telling ----------------------------------------------------------------------------------
 
