@@ -38,13 +38,18 @@ if TYPE_CHECKING:
     from authserver.sessions.lifecycle import Sessions
     from authserver.storage.interface import (
         AuditStore,
+        AuthorizationStore,
         Bus,
         Cache,
         ClientStore,
+        ConsentStore,
+        DeviceStore,
         FamilyStore,
         KeyStore,
         LogStore,
         MaintenanceStore,
+        OnceStore,
+        ReferenceStore,
         ResourceServerStore,
         RevocationStore,
         SessionStore,
@@ -104,6 +109,11 @@ class Services:
     key_store: KeyStore
     audit_store: AuditStore
     maintenance: MaintenanceStore
+    authorizations: AuthorizationStore
+    consents: ConsentStore
+    devices: DeviceStore
+    once: OnceStore
+    references: ReferenceStore
 
     client_cache: CachedLookup
     """Clients out of memory, for hot paths; `clients` is the exact way."""

@@ -17,11 +17,16 @@ from authserver.accounts import passwords
 from authserver.storage.sql import (
     Database,
     SqlAudit,
+    SqlAuthorizations,
     SqlClients,
+    SqlConsents,
+    SqlDevices,
     SqlFamilies,
     SqlKeys,
     SqlLog,
     SqlMaintenance,
+    SqlOnce,
+    SqlReferences,
     SqlRevocations,
     SqlSessions,
     SqlThrottle,
@@ -51,6 +56,11 @@ class Stores:
     audit: SqlAudit
     maintenance: SqlMaintenance
     log: SqlLog
+    authorizations: SqlAuthorizations
+    consents: SqlConsents
+    devices: SqlDevices
+    once: SqlOnce
+    references: SqlReferences
 
 
 def stores_of(database: Database) -> Stores:
@@ -65,6 +75,11 @@ def stores_of(database: Database) -> Stores:
         SqlAudit(database),
         SqlMaintenance(database),
         SqlLog(database),
+        SqlAuthorizations(database),
+        SqlConsents(database),
+        SqlDevices(database),
+        SqlOnce(database),
+        SqlReferences(database),
     )
 
 

@@ -10,7 +10,7 @@ from authserver.accounts.directory import Directory
 from authserver.accounts.login import Login
 from authserver.accounts.passwords import Passwords
 from authserver.accounts.throttle import LoginThrottle
-from authserver.administration.client_fields import client_readers
+from authserver.administration.client_fields import Offer, client_readers
 from authserver.administration.clients import ClientDirectory
 from authserver.administration.keys import KeyDirectory
 from authserver.administration.last_admin import LastAdmin
@@ -132,6 +132,11 @@ async def _assemble(
         key_store=stores.keys,
         audit_store=stores.audit,
         maintenance=stores.maintenance,
+        authorizations=stores.authorizations,
+        consents=stores.consents,
+        devices=stores.devices,
+        once=stores.once,
+        references=stores.references,
         client_cache=ground.client_cache,
         cache=ground.cache,
         bus=ground.bus,
@@ -139,7 +144,7 @@ async def _assemble(
         keys=tokens.keys,
         rotation=tokens.rotation,
         issue=tokens.issue,
-        issuance=TokenIssuance(tokens.issue),
+        issuance=TokenIssuance(tokens.issue, tokens.opaque, tokens.id_tokens),
         access_tokens=tokens.access,
         refresh_handles=tokens.refresh_handles,
         device_cookies=tokens.device_cookies,
@@ -199,7 +204,7 @@ def _login(ground: Ground, tokens: Tokens, sessions: Sessions, passwords: Passwo
 
 def _client_directory(ground: Ground, clients: ClientStore, grants: Collection[str]) -> ClientDirectory:
     settings = ground.settings
-    readers = client_readers(grants, settings.access_token_ttl)
+    readers = client_readers(Offer(grant_types=grants, longest_token=settings.access_token_ttl))
     return ClientDirectory(clients, LastAdmin(clients, settings.issuer), readers, ground.audit, ground.now)
 
 

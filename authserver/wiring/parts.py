@@ -14,11 +14,16 @@ from authserver.storage.interface import Bus, Cache
 from authserver.storage.sql import (
     Database,
     SqlAudit,
+    SqlAuthorizations,
     SqlClients,
+    SqlConsents,
+    SqlDevices,
     SqlFamilies,
     SqlKeys,
     SqlLog,
     SqlMaintenance,
+    SqlOnce,
+    SqlReferences,
     SqlResourceServers,
     SqlRevocations,
     SqlSessions,
@@ -26,9 +31,11 @@ from authserver.storage.sql import (
     SqlUsers,
 )
 from authserver.tokens.handles import DeviceCookies, RefreshHandles
+from authserver.tokens.id_token import IdTokens
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.keyring import KeyRing
 from authserver.tokens.masterkey import MasterKey
+from authserver.tokens.opaque import OpaqueTokens
 from authserver.tokens.rotation import KeyRotation, RotationPolicy
 from authserver.tokens.validation import AccessTokens
 
@@ -48,6 +55,11 @@ class Stores:
     maintenance: SqlMaintenance
     log: SqlLog
     resource_servers: SqlResourceServers
+    authorizations: SqlAuthorizations
+    consents: SqlConsents
+    devices: SqlDevices
+    once: SqlOnce
+    references: SqlReferences
 
     @classmethod
     def of(cls, db: Database) -> Stores:
@@ -63,6 +75,11 @@ class Stores:
             SqlMaintenance(db),
             SqlLog(db),
             SqlResourceServers(db),
+            SqlAuthorizations(db),
+            SqlConsents(db),
+            SqlDevices(db),
+            SqlOnce(db),
+            SqlReferences(db),
         )
 
 
@@ -88,6 +105,8 @@ class Tokens:
     rotation: KeyRotation
     issue: TokenIssuer
     access: AccessTokens
+    opaque: OpaqueTokens
+    id_tokens: IdTokens
     refresh_handles: RefreshHandles
     device_cookies: DeviceCookies
 
@@ -95,11 +114,14 @@ class Tokens:
     def of(cls, ground: Ground, policy: RotationPolicy) -> Tokens:
         settings, now = ground.settings, ground.now
         keys = KeyRing(ground.stores.keys, ground.master, now)
+        opaque = OpaqueTokens(ground.master, ground.stores.references)
         return cls(
             keys,
             KeyRotation(ground.stores.keys, ground.master, keys, policy, now),
             TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now),
-            AccessTokens(keys, ground.stores.revocations, settings.issuer, now),
+            AccessTokens(keys, ground.stores.revocations, settings.issuer, now, opaque),
+            opaque,
+            IdTokens(settings.issuer, keys, settings.access_token_ttl, now),
             RefreshHandles(ground.master),
             DeviceCookies(ground.master),
         )

@@ -93,6 +93,17 @@ def create_authorizations() -> None:
         *texts("amr"),
         *numbers("created_at", "expires_at"),
         sa.Column("spent_at", sa.BigInteger),
+        *numbers("kept_until"),
+    )
+    for name in ("family_id", "user_id", "kept_until"):
+        op.create_index(f"authorization_codes_{name}", "authorization_codes", [name])
+    unspent = sa.text("spent_at IS NULL")
+    op.create_index(
+        "authorization_codes_client_id",
+        "authorization_codes",
+        ["client_id"],
+        sqlite_where=unspent,
+        postgresql_where=unspent,
     )
     op.create_table(
         "consents",
@@ -121,9 +132,10 @@ def create_authorizations() -> None:
         sa.Column("family_id", Id, nullable=False),
         *texts("address"),
         *numbers("created_at", "expires_at"),
+        sa.Column("too_soon", sa.Boolean, nullable=False, server_default=sa.false()),
     )
     op.create_index("device_requests_user_code_hash", "device_requests", ["user_code_hash"], unique=True)
-    for table in ("pushed_requests", "authorization_codes", "device_requests"):
+    for table in ("pushed_requests", "device_requests"):
         op.create_index(f"{table}_expires_at", table, ["expires_at"])
 
 

@@ -7,13 +7,18 @@ tokens: it keeps the promises of `storage.interface`.
 from __future__ import annotations
 
 from authserver.storage.sql.audit import SqlAudit
+from authserver.storage.sql.authorizations import SqlAuthorizations
 from authserver.storage.sql.clients import SqlClients
+from authserver.storage.sql.consents import SqlConsents
 from authserver.storage.sql.database import Database, UnsafeDatabase
+from authserver.storage.sql.devices import SqlDevices
 from authserver.storage.sql.engine import open_database
 from authserver.storage.sql.families import SqlFamilies
 from authserver.storage.sql.keys import SqlKeys
 from authserver.storage.sql.log import SqlLog
 from authserver.storage.sql.maintenance import SqlMaintenance
+from authserver.storage.sql.once import SqlOnce
+from authserver.storage.sql.references import SqlReferences
 from authserver.storage.sql.resource_servers import SqlResourceServers
 from authserver.storage.sql.revocations import SqlRevocations
 from authserver.storage.sql.schema import migrate, schema_head
@@ -24,11 +29,16 @@ from authserver.storage.sql.users import SqlUsers
 __all__ = [
     "Database",
     "SqlAudit",
+    "SqlAuthorizations",
     "SqlClients",
+    "SqlConsents",
+    "SqlDevices",
     "SqlFamilies",
     "SqlKeys",
     "SqlLog",
     "SqlMaintenance",
+    "SqlOnce",
+    "SqlReferences",
     "SqlResourceServers",
     "SqlRevocations",
     "SqlSessions",

@@ -21,6 +21,18 @@ UNCHANGED = RevocationOutcome(found=True, changed=False, outbox_id=None, session
 BATCH = 1000
 
 
+def combined(*outcomes: RevocationOutcome) -> RevocationOutcome:
+    """Of one transaction, as one."""
+    entries = [outcome.outbox_id for outcome in outcomes if outcome.outbox_id is not None]
+    return RevocationOutcome(
+        found=any(outcome.found for outcome in outcomes),
+        changed=any(outcome.changed for outcome in outcomes),
+        outbox_id=max(entries, default=None),
+        sessions=sum(outcome.sessions or 0 for outcome in outcomes),
+        families=sum(outcome.families or 0 for outcome in outcomes),
+    )
+
+
 async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Instant, reason: str) -> RevocationOutcome:
     """End those that match and were not ended, in the order of their ids, so that two of these cannot deadlock."""
     held = await connection.execute(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect, TextClause, bindparam, text
+from sqlalchemy import Dialect, Table, TextClause, bindparam, text
 from sqlalchemy.types import BigInteger, LargeBinary, Text, TypeEngine
 
 _TYPES: Mapping[type, TypeEngine[Any]] = {str: Text(), int: BigInteger(), bytes: LargeBinary()}
@@ -39,3 +39,19 @@ class HotStatement:
             fresh: Any = self.clause.compile(dialect=dialect)
             known = self._compiled[dialect.name] = Compiled(str(fresh), tuple(fresh.positiontup))
         return known
+
+
+def inserting(table: Table, names: tuple[str, ...], *, conflict: str = "ON CONFLICT DO NOTHING") -> HotStatement:
+    """One row, by these columns; `conflict` makes it safe to send twice. Returns the row's key, if it was written."""
+    values = ", ".join(f":{name}" for name in names)
+    (key,) = (column.name for column in table.primary_key)
+    return HotStatement(
+        f"INSERT INTO {table.name} ({quoted(names)}) VALUES ({values}) {conflict} RETURNING {key}",
+        writes=True,
+        **{name: table.c[name].type.python_type for name in names},
+    )
+
+
+def quoted(names: tuple[str, ...]) -> str:
+    """A list of columns, some of which may be words of SQL."""
+    return ", ".join(f'"{name}"' for name in names)

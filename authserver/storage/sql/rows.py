@@ -39,8 +39,9 @@ CLIENT_LISTS = ("grant_types", "scopes", "resources", "audiences", "redirect_uri
 
 
 def dumped(value: object) -> str:
-    """Compact JSON text; sorted, so that equal values are equal text."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    """Compact JSON text; sorted, so that equal values are equal text; ASCII, so that what no database takes as text
+    (half a surrogate pair, which JSON from outside may hold) is kept as it came."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def as_values(record: Any, table: Table) -> dict[str, Any]:

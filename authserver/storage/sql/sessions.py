@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, insert, literal, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -16,12 +16,13 @@ from authserver.model.session import Session
 from authserver.model.time import Instant
 from authserver.storage.interface import SessionFilter, SessionTouch
 from authserver.storage.sql import rows
-from authserver.storage.sql.alive import Condition, end_reason, issuer_stands, session_alive, user_stands
+from authserver.storage.sql.alive import Condition, end_reason, session_alive
 from authserver.storage.sql.books import limit_of, page_of, record
 from authserver.storage.sql.database import Database, Undo
 from authserver.storage.sql.ending import end_sessions
 from authserver.storage.sql.hot import HotStatement
-from authserver.storage.sql.tables import clients, families, issuer, sessions, users
+from authserver.storage.sql.opening import insert_family, insert_session
+from authserver.storage.sql.tables import families, sessions
 
 AUTHENTICATE = HotStatement(
     f"SELECT {rows.columns(sessions, 's.')} FROM sessions s"
@@ -56,11 +57,11 @@ class SqlSessions:
         self, session: Session, family: Family | None, *, password_hash: str | None, event: AuditEvent
     ) -> Versions | None:
         async def work(connection: AsyncConnection) -> Versions | None:
-            versions = await _insert_session(connection, session, password_hash)
+            versions = await insert_session(connection, session, password_hash)
             if versions is None:
                 raise Undo
             if family is not None:
-                versions = await _insert_family(connection, family, session.created_at, hold=False)
+                versions = await insert_family(connection, family, session.created_at, hold=False)
             if versions is None:
                 raise Undo(MOVED)
             await record(connection, event)
@@ -73,7 +74,7 @@ class SqlSessions:
 
     async def add_family(self, family: Family, *, event: AuditEvent | None) -> Versions | None:
         async def work(connection: AsyncConnection) -> Versions | None:
-            versions = await _insert_family(connection, family, family.created_at, hold=True)
+            versions = await insert_family(connection, family, family.created_at, hold=True)
             if versions is not None:
                 await record(connection, event)
             return versions
@@ -131,61 +132,6 @@ class SqlSessions:
             return outcome
 
         return await self._db.write(work)
-
-
-async def _insert_session(connection: AsyncConnection, session: Session, password_hash: str | None) -> Versions | None:
-    """Check and read the versions in the statement that writes them: whoever revokes in between is not missed."""
-    values = _literals(sessions, rows.as_values(session, sessions))
-    values |= {"user_version": users.c.version, "issuer_version": issuer.c.revocation_version}
-    source = (
-        select(*(values[name].label(name) for name in rows.SESSION))
-        .select_from(users.join(issuer, issuer.c.id == 1))
-        .where(users.c.id == session.user_id, users.c.enabled)
-    )
-    if password_hash is not None:
-        source = source.where(users.c.password_hash == password_hash)
-    written = await connection.execute(
-        insert(sessions).from_select(rows.SESSION, source).returning(sessions.c.user_version, sessions.c.issuer_version)
-    )
-    row = written.first()
-    return Versions(row.user_version, 0, row.issuer_version) if row is not None else None
-
-
-async def _insert_family(connection: AsyncConnection, family: Family, now: Instant, *, hold: bool) -> Versions | None:
-    """`hold`: lock the session, so that an end of it waits for this family or is seen here."""
-    values = _literals(families, rows.family_values(family))
-    values |= {
-        "user_version": sessions.c.user_version,
-        "client_version": clients.c.version,
-        "issuer_version": sessions.c.issuer_version,
-    }
-    source = (
-        select(*(values[name].label(name) for name in rows.FAMILY))
-        .select_from(sessions.join(clients, clients.c.id == family.client_id))
-        .where(
-            sessions.c.id == family.session_id,
-            sessions.c.user_id == family.user_id,
-            sessions.c.dead_at.is_(None),
-            sessions.c.abs_until > now,
-            or_(sessions.c.kind == "token", sessions.c.idle_until > now),
-            user_stands(sessions),
-            issuer_stands(sessions),
-            clients.c.enabled,
-        )
-    )
-    if hold:
-        source = source.with_for_update(read=True, of=sessions)
-    written = await connection.execute(
-        insert(families)
-        .from_select(rows.FAMILY, source)
-        .returning(families.c.user_version, families.c.client_version, families.c.issuer_version)
-    )
-    row = written.first()
-    return Versions(*row) if row is not None else None
-
-
-def _literals(table: Any, values: dict[str, Any]) -> dict[str, Any]:
-    return {name: literal(value, table.c[name].type) for name, value in values.items()}
 
 
 def _with_last_use() -> Select[Any]:

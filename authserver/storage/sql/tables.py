@@ -323,8 +323,18 @@ authorization_codes = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("spent_at", BigInteger),
-    Index("authorization_codes_expires_at", "expires_at"),
+    Column("kept_until", BigInteger, nullable=False),
+    Index("authorization_codes_family_id", "family_id"),
+    Index("authorization_codes_user_id", "user_id"),
+    Index(
+        "authorization_codes_client_id",
+        "client_id",
+        sqlite_where=text("spent_at IS NULL"),
+        postgresql_where=text("spent_at IS NULL"),
+    ),
+    Index("authorization_codes_kept_until", "kept_until"),
 )
+"""`kept_until` is when the last family that it gave ends, at the latest: till then it is known for spent."""
 
 consents = Table(
     "consents",
@@ -362,10 +372,11 @@ device_requests = Table(
     Column("address", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("too_soon", Boolean, nullable=False, server_default=text("false")),
     Index("device_requests_user_code_hash", "user_code_hash", unique=True),
     Index("device_requests_expires_at", "expires_at"),
 )
-"""`confirmation` is `str(Confirmation)`."""
+"""`confirmation` is `str(Confirmation)`; `too_soon` says of the last poll that it was."""
 
 used_once = Table(
     "used_once",
@@ -421,8 +432,12 @@ logout_outbox = Table(
     Column("created_at", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Who is logged out and whose clients are still to be told: kind "session" or "user" (their id), "issuer" (everybody),
-"family" ("<family> <client> <user>", of rows that are gone). Written by triggers, in the transaction of the end."""
+"""Who is logged out and whose clients are still to be told. Written by triggers, in the transaction of the end.
+
+`kind` and `value`: "session" or "user", an id; "issuer", everybody, and the last family that was seen to so far;
+"family", a JSON list of id, client, user and terms of a row that is gone. `version`, for user and issuer: the one that
+was ended, which the families of those logged out were born under.
+"""
 
 logout_deliveries = Table(
     "logout_deliveries",

@@ -1,0 +1,185 @@
+"""Pushed authorization requests, and codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from authserver.model.audit import AuditEvent
+from authserver.model.authorization import AuthorizationCode, AuthorizationRequest, Grantor, PushedRequest
+from authserver.model.revocation import RevocationOutcome
+from authserver.model.time import Instant
+from authserver.storage.interface import FirstFamilies, Redeemed, RedeemRefusal
+from authserver.storage.sql import rows
+from authserver.storage.sql.books import record
+from authserver.storage.sql.database import Database
+from authserver.storage.sql.ending import NOT_FOUND, combined, end_family, end_sessions
+from authserver.storage.sql.hot import HotStatement, inserting
+from authserver.storage.sql.opening import redeem
+from authserver.storage.sql.tables import authorization_codes, families, pushed_requests, sessions
+
+PUSHED = ("handle_hash", "client_id", "request", "created_at", "expires_at", "spent_at")
+CODE = tuple(name for name in rows.names(authorization_codes) if name != "kept_until")
+PUSH = inserting(pushed_requests, PUSHED)
+LOOK = HotStatement(
+    f"SELECT {', '.join(PUSHED)} FROM pushed_requests"
+    " WHERE handle_hash = :handle AND spent_at IS NULL AND expires_at > :now",
+    handle=bytes,
+    now=int,
+)
+GET = HotStatement(f"SELECT {', '.join(CODE)} FROM authorization_codes WHERE handle_hash = :handle", handle=bytes)
+codes = authorization_codes.c
+
+
+class SqlAuthorizations:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def push(self, pushed: PushedRequest) -> None:
+        values = {name: getattr(pushed, name) for name in PUSHED}
+        await self._db.hot(PUSH, **values | {"request": rows.dumped(pushed.request.as_json())})
+
+    async def pushed(self, handle_hash: bytes, *, now: Instant) -> PushedRequest | None:
+        found = await self._db.hot(LOOK, handle=handle_hash, now=now)
+        if not found:
+            return None
+        values = dict(zip(PUSHED, found[0], strict=True))
+        return PushedRequest(**values | {"request": _request(values["request"])})
+
+    async def add_code(self, code: AuthorizationCode, *, pushed: bytes | None, event: AuditEvent) -> bool:
+        async def work(connection: AsyncConnection) -> bool:
+            if pushed is not None and not await _spend_pushed(connection, pushed, code):
+                return False
+            await connection.execute(insert(authorization_codes).values(_code_values(code)))
+            await record(connection, event)
+            return True
+
+        return await self._db.write(work)
+
+    async def code(self, handle_hash: bytes) -> AuthorizationCode | None:
+        found = await self._db.hot(GET, handle=handle_hash)
+        return _code(found[0]) if found else None
+
+    async def redeem(
+        self, handle_hash: bytes, *, at: Instant, first: FirstFamilies, event: AuditEvent
+    ) -> Redeemed | RedeemRefusal:
+        async def spend(connection: AsyncConnection) -> RedeemRefusal | None:
+            return await _spend(connection, handle_hash, at, first)
+
+        return await redeem(self._db, spend, first, at=at, event=event)
+
+    async def replayed(self, family_id: str, *, at: Instant, event: AuditEvent) -> RevocationOutcome:
+        async def work(connection: AsyncConnection) -> RevocationOutcome:
+            owner = await _owner(connection, family_id, at)
+            if owner is None:
+                return NOT_FOUND
+            offline = await _sessions_beside(connection, family_id, *owner)
+            where = (sessions.c.id.in_(offline)) & (sessions.c.kind == "token")
+            # Sessions before families, as everybody locks them.
+            beside = await end_sessions(connection, where, at=at, reason="code replayed")
+            own = await end_family(connection, families.c.id == family_id, at=at, reason="code replayed")
+            outcome = combined(beside, own)
+            if outcome.changed:
+                await record(connection, event)
+            return outcome
+
+        return await self._db.write(work)
+
+
+async def _spend_pushed(connection: AsyncConnection, handle_hash: bytes, code: AuthorizationCode) -> bool:
+    c = pushed_requests.c
+    done = await connection.execute(
+        update(pushed_requests)
+        .where(
+            c.handle_hash == handle_hash,
+            c.client_id == code.request.client_id,
+            c.spent_at.is_(None),
+            c.expires_at > code.created_at,
+        )
+        .values(spent_at=code.created_at)
+    )
+    return bool(done.rowcount)
+
+
+async def _spend(
+    connection: AsyncConnection, handle_hash: bytes, at: Instant, first: FirstFamilies
+) -> RedeemRefusal | None:
+    """Only for the family that the code names: otherwise a replay would not know what to end."""
+    family = first.family
+    lives = [family.abs_until] if first.offline is None else [family.abs_until, first.offline[1].abs_until]
+    done = await connection.execute(
+        update(authorization_codes)
+        .where(
+            codes.handle_hash == handle_hash,
+            codes.spent_at.is_(None),
+            codes.expires_at > at,
+            codes.family_id == family.id,
+            codes.session_id == family.session_id,
+            codes.user_id == family.user_id,
+            codes.client_id == family.client_id,
+        )
+        .values(spent_at=at, kept_until=max(lives))
+    )
+    if done.rowcount:
+        return None
+    spent = await connection.scalar(select(codes.spent_at).where(codes.handle_hash == handle_hash))
+    return "expired" if spent is None else "spent"
+
+
+async def _owner(connection: AsyncConnection, family_id: str, at: Instant) -> tuple[str, str] | None:
+    """User and client. Holds the code, so that what is being opened for it is waited for, and spends it if nobody
+    has: nothing is opened after this."""
+    hold = (
+        update(authorization_codes)
+        .where(codes.family_id == family_id)
+        .values(spent_at=func.coalesce(codes.spent_at, at))
+        .returning(codes.user_id, codes.client_id)
+    )
+    row = (await connection.execute(hold)).first()
+    if row is None:
+        known = select(families.c.user_id, families.c.client_id).where(families.c.id == family_id)
+        row = (await connection.execute(known)).first()
+    return None if row is None else (row.user_id, row.client_id)
+
+
+async def _sessions_beside(connection: AsyncConnection, family_id: str, user_id: str, client_id: str) -> list[str]:
+    """Sessions of living families that name this one as the log-in they came from."""
+    living = select(families).where(
+        families.c.user_id == user_id, families.c.client_id == client_id, families.c.dead_at.is_(None)
+    )
+    found = await connection.execute(living.where(families.c.terms.contains(family_id, autoescape=True)))
+    named = [rows.family(tuple(row)) for row in found]
+    return [family.session_id for family in named if family.terms.sid == family_id]
+
+
+def _code_values(code: AuthorizationCode) -> dict[str, Any]:
+    own = {name: getattr(code, name) for name in CODE if hasattr(code, name)}
+    grantor = {name: getattr(code.grantor, name) for name in ("user_id", "session_id", "auth_time", "acr")}
+    return {
+        **own,
+        **grantor,
+        "amr": rows.dumped(code.grantor.amr),
+        "client_id": code.request.client_id,
+        "request": rows.dumped(code.request.as_json()),
+        "kept_until": code.expires_at,
+    }
+
+
+def _code(row: rows.Row) -> AuthorizationCode:
+    values = dict(zip(CODE, row, strict=True))
+    del values["client_id"]
+    grantor = Grantor(
+        user_id=values.pop("user_id"),
+        session_id=values.pop("session_id"),
+        auth_time=values.pop("auth_time"),
+        acr=values.pop("acr"),
+        amr=rows.listed(values.pop("amr")),
+    )
+    return AuthorizationCode(**values | {"request": _request(values["request"]), "grantor": grantor})
+
+
+def _request(text: str) -> AuthorizationRequest:
+    return AuthorizationRequest.from_json(json.loads(text))
