@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from authserver.administration.clients import difference
+from authserver.administration.client_view import client_body, difference
 from authserver.administration.declarations import BadDeclarations, ClientRules, Declarations, Fault
-from authserver.administration.views import client_body
 from authserver.model.client import Client, ClientSecret
 
 
@@ -69,7 +68,7 @@ def make_plan(declared: Declarations, stored: Iterable[Client], rules: ClientRul
 
 def declared_fields(client: Client) -> dict[str, object]:
     """The client as it can be declared, in the names and shapes of the admin API."""
-    past = ("revocation_version", "created_at", "updated_at", "secrets")
+    past = ("origin", "revocation_version", "created_at", "updated_at", "secrets")
     return {name: value for name, value in client_body(client).items() if name not in past}
 
 
@@ -106,5 +105,6 @@ def _refuse_impossible(changes: list[Change], administers: Callable[[Client], bo
 
 
 def _with_secret(client: Client) -> Client:
-    """As it will be stored: a new confidential client gets a secret that lasts."""
-    return client if client.is_public else replace(client, secrets=(ClientSecret(id="", sha256=b"", created_at=0),))
+    """As it will be stored: a new client that authenticates by a secret gets one that lasts."""
+    lasting = ClientSecret(id="", sha256=b"", created_at=0)
+    return replace(client, secrets=(lasting,)) if client.uses_secret else client

@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from authserver.administration.client_fields import check_client, client_id, is_client_id, new_secret, with_defaults
+from authserver.administration.client_fields import with_defaults
+from authserver.administration.client_rules import check_client
+from authserver.administration.client_view import difference
+from authserver.administration.client_words import client_id, is_client_id, new_secret
 from authserver.administration.fields import Reader, read_fields, required
 from authserver.administration.last_admin import LastAdmin
-from authserver.administration.views import client_body
+from authserver.administration.profiles import settled
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
 from authserver.clock import Clock
@@ -83,16 +86,16 @@ class ClientDirectory:
     async def add(
         self, fields: Mapping[str, object], *, caller: Caller, permit: Permit = permit_all, secret: str | None = None
     ) -> tuple[Client, NewSecret | None]:
-        """The new client and, for a confidential one, its secret: `secret`, or one made here.
+        """The new client and, if it authenticates by one, its secret: `secret`, or one made here.
 
         Raises Conflict for an id that is taken.
         """
         client, made = self._new(fields), None
-        if not client.is_public:
+        if client.uses_secret:
             made = self._make_secret(secret)
             client = replace(client, secrets=(made.kept,))
         elif secret is not None:
-            raise InvalidField("client_secret", "is not for a public client")
+            raise InvalidField("client_secret", f"is not for a client with auth_method {client.auth_method}")
         await permit(client)
         event = self.audit.event(
             EventType.CLIENT_CREATED,
@@ -162,12 +165,13 @@ class ClientDirectory:
     ) -> NewSecret:
         """One more secret, `secret` or one made here; the others end after `retire_others_in` (None: they stay).
 
-        Raises Conflict for a public client, and when the others stay and are many.
+        Raises Conflict for a client that does not authenticate by one, and when the others stay and are many.
         """
         client = await self.get(named)
         await permit(client)
-        if client.is_public:
-            raise Conflict(f"client {named} is public: it has no secrets")
+        if not client.uses_secret:
+            how = "is public" if client.is_public else f"authenticates by {client.auth_method}"
+            raise Conflict(f"client {named} {how}: it has no secrets")
         if retire_others_in is None and len(self._living(client)) >= MOST_LIVE_SECRETS:
             raise Conflict(f"client {named} has {MOST_LIVE_SECRETS} secrets; remove one first")
         made = self._make_secret(secret)
@@ -202,17 +206,20 @@ class ClientDirectory:
             _found(await self.clients.remove(named, at=self.now(), event=event), named)
 
     def _new(self, body: Mapping[str, object]) -> Client:
-        fields = with_defaults(read_fields(body, {"client_id": client_id, **self.readers}))
-        required(fields, "name")
+        stated = read_fields(body, {"client_id": client_id, **self.readers})
+        required(stated, "name")
+        fields = with_defaults(stated)
         named = fields.pop("client_id", None) or f"client-{secrets.token_hex(8)}"
         now = self.now()
-        client = Client(id=named, created_at=now, updated_at=now, **fields)
+        client = settled(Client(id=named, created_at=now, updated_at=now, **fields), stated, self.readers)
         check_client(client)
         return client
 
     def _changed(self, before: Client, body: Mapping[str, object]) -> Client:
         fields: dict[str, Any] = read_fields(body, self.readers)
         after = replace(before, **fields)
+        if after.profile != before.profile:
+            after = settled(after, fields, self.readers)
         if after.is_public != before.is_public:
             raise InvalidField("auth_method", "cannot change between public and confidential; register another client")
         check_client(after)
@@ -233,16 +240,6 @@ class ClientDirectory:
     def _living(self, client: Client) -> tuple[ClientSecret, ...]:
         now = self.now()
         return tuple(s for s in client.secrets if s.expires_at is None or s.expires_at > now)
-
-
-def difference(before: Client, after: Client) -> dict[str, dict[str, object]]:
-    """Old and new value of what changed, by the names of the admin API; the fields that can be set hold no secrets."""
-    old, new = client_body(before), client_body(after)
-    return {
-        name: {"from": old[name], "to": new[name]}
-        for name in old
-        if name not in ("secrets", "updated_at") and old[name] != new[name]
-    }
 
 
 def _found(changed: bool, named: str) -> None:

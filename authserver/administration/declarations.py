@@ -12,8 +12,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from authserver.administration.client_fields import check_client, client_id, resource, scope, with_defaults
+from authserver.administration.client_fields import with_defaults
+from authserver.administration.client_rules import check_client
+from authserver.administration.client_uris import resource
+from authserver.administration.client_words import client_id, scope
 from authserver.administration.fields import Reader
+from authserver.administration.profiles import settled
 from authserver.model.client import Client
 from authserver.model.duration import parse_duration
 from authserver.model.inputs import InvalidField, text, truth
@@ -131,6 +135,7 @@ class _Reading:
         if "enabled" in fields:
             self.switched.add(named)
         client = Client(id=named, **{"name": named, **with_defaults(fields)})
+        client = settled(client, fields, self.rules.readers)
         self._try(where, check_client, client)
         return client
 

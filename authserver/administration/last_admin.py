@@ -23,11 +23,11 @@ class LastAdmin:
 
     def can_administer(self, client: Client) -> bool:
         """Whether it can get itself an admin token, now and later."""
-        lasting = any(secret.expires_at is None for secret in client.secrets)
+        lasting = not client.uses_secret or any(secret.expires_at is None for secret in client.secrets)
         return (
             client.enabled
-            and lasting
             and not client.is_public
+            and lasting
             and ADMIN in client.scopes
             and "client_credentials" in client.grant_types
             and self.issuer in resources_of(client, self.issuer)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from authserver.model.account import User
 from authserver.model.audit import AuditEvent
-from authserver.model.client import Client, ClientSecret
 from authserver.model.inputs import rfc3339
 from authserver.model.key import SigningKey
 from authserver.model.resource_server import ResourceServer
 from authserver.model.revocation import RevocationOutcome
 from authserver.model.session import Session
-from authserver.model.time import SECOND, Instant
+from authserver.model.time import Instant
 from authserver.sessions.facts import session_facts
 
 
@@ -32,32 +31,6 @@ def user_body(user: User) -> dict[str, object]:
         "created_at": when(user.created_at),
         "updated_at": when(user.updated_at),
     }
-
-
-def client_body(client: Client) -> dict[str, object]:
-    ttl = client.access_token_ttl
-    return {
-        "client_id": client.id,
-        "name": client.name,
-        "auth_method": client.auth_method,
-        "grant_types": list(client.grant_types),
-        "scopes": list(client.scopes),
-        "resources": list(client.resources),
-        "audiences": list(client.audiences),
-        "redirect_uris": list(client.redirect_uris),
-        "first_party": client.first_party,
-        "refresh_rotation": client.refresh_rotation,
-        "access_token_ttl": None if ttl is None else ttl // SECOND,
-        "enabled": client.enabled,
-        "revocation_version": client.version,
-        "created_at": when(client.created_at),
-        "updated_at": when(client.updated_at),
-        "secrets": [secret_body(secret) for secret in client.secrets],
-    }
-
-
-def secret_body(secret: ClientSecret) -> dict[str, object]:
-    return {"secret_id": secret.id, "created_at": when(secret.created_at), "expires_at": when(secret.expires_at)}
 
 
 def session_body(session: Session) -> dict[str, object]:

@@ -50,10 +50,11 @@ def apply(
 def plan_lines(plan: Plan) -> Iterator[str]:
     """+ new, ~ changed field by field, - removed, = the rest."""
     from authserver.administration.client_plan import declared_fields
+    from authserver.administration.client_view import told
 
     for client in plan.new:
         yield f"+ {client.id}"
-        fields = declared_fields(client).items()
+        fields = told(declared_fields(client)).items()
         yield from _fields({name: cell(value) for name, value in fields if value not in (None, [], client.id)})
     for change in plan.changed:
         yield f"~ {change.after.id}"

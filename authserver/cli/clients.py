@@ -13,7 +13,10 @@ from authserver.cli.client_options import (
     Auth,
     FirstParty,
     Grants,
+    Keys,
     Name,
+    Others,
+    ProfileName,
     Redirects,
     Resources,
     Rotation,
@@ -49,9 +52,15 @@ def add_client(
     first_party: FirstParty = None,
     refresh_rotation: Rotation = None,
     access_token_ttl: Ttl = None,
+    profile: ProfileName = None,
+    jwks: Keys = None,
+    others: Others = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Register a client. The secret of a confidential one is printed once."""
+    """Register a client. If it authenticates by a secret, that is printed once.
+
+    The fields for --set are listed in docs/guide/admin-api.md.
+    """
     fields = named_fields(
         name or client_id,
         auth_method,
@@ -63,10 +72,13 @@ def add_client(
         first_party,
         refresh_rotation,
         access_token_ttl,
+        profile,
+        jwks,
+        others,
     )
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.administration.views import client_body
+        from authserver.administration.client_view import client_body
 
         body = {"client_id": client_id, **fields}
         client, secret = await services.client_directory.add(body, caller=operator())
@@ -83,7 +95,7 @@ def list_clients(
     """List the registered clients."""
 
     async def work(services: Services) -> list[dict[str, object]]:
-        from authserver.administration.views import client_body
+        from authserver.administration.client_view import client_body
 
         return [client_body(client) async for client in every(lambda page: services.clients.list(page, query=query))]
 
@@ -99,7 +111,7 @@ def show_client(client_id: str, as_json: JsonFlag = False) -> None:
     """Show one client with the names and ends of its secrets."""
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.administration.views import client_body
+        from authserver.administration.client_view import client_body
 
         return client_body(await services.client_directory.get(client_id))
 
@@ -119,6 +131,9 @@ def update_client(
     first_party: FirstParty = None,
     refresh_rotation: Rotation = None,
     access_token_ttl: Ttl = None,
+    profile: ProfileName = None,
+    jwks: Keys = None,
+    others: Others = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is named and leave the rest. A list replaces the old one, "" empties it."""
@@ -133,12 +148,15 @@ def update_client(
         first_party,
         refresh_rotation,
         access_token_ttl,
+        profile,
+        jwks,
+        others,
     )
     if not fields:
         fail("name at least one thing to change")
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.administration.views import client_body
+        from authserver.administration.client_view import client_body
 
         return client_body(await services.client_directory.update(client_id, fields, caller=operator()))
 
@@ -156,7 +174,7 @@ def rotate_secret(
     """Add a secret, printed once. The old ones end after --retire-after, so that nothing has to stop meanwhile."""
 
     async def work(services: Services) -> dict[str, object]:
-        from authserver.administration.views import secret_body
+        from authserver.administration.client_view import secret_body
         from authserver.model.duration import parse_duration
 
         try:
@@ -198,7 +216,7 @@ def remove_client(client_id: str, even_last: EvenLast = False, yes: YesFlag = Fa
 
 def _switch(client_id: str, enabled: bool, as_json: bool, *, keep_last: bool = True) -> None:
     async def work(services: Services) -> dict[str, object]:
-        from authserver.administration.views import client_body
+        from authserver.administration.client_view import client_body
 
         change = services.client_directory.set_enabled
         return client_body(await change(client_id, enabled, caller=operator(), keep_last=keep_last))
@@ -214,8 +232,10 @@ def _show(record: Mapping[str, object], as_json: bool) -> None:
     if as_json:
         print_json(record)
         return
+    from authserver.administration.client_view import told
+
     secret = record.get("client_secret")
-    print_record({name: value for name, value in record.items() if name not in ("client_secret", "secrets")})
+    print_record({name: value for name, value in told(record).items() if name not in ("client_secret", "secrets")})
     secrets = record.get("secrets")
     if isinstance(secrets, list) and secrets:
         print_table(secrets, ("secret_id", "created_at", "expires_at"), empty="")

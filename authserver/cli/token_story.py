@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authserver.administration.views import client_body, key_body, session_body, user_body, when
+from authserver.administration.client_view import client_body
+from authserver.administration.views import key_body, session_body, user_body, when
 from authserver.cli.runtime import every
 from authserver.cli.token_events import events_about
 from authserver.model.errors import InvalidToken

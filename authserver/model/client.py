@@ -140,5 +140,10 @@ class Client:
         return self.auth_method == "none"
 
     @property
+    def uses_secret(self) -> bool:
+        """It has secrets; other confidential clients have keys or certificates."""
+        return self.auth_method.startswith("client_secret_")
+
+    @property
     def is_native(self) -> bool:
         return self.application_type == "native"

@@ -69,8 +69,8 @@ async def test_an_id_can_be_taken_once(site: Site, admin: dict[str, str]) -> Non
     ("field", "values"),
     [
         ("client_id", ["", "a b", "a:b", "a/b", "a\0b", "é", "-a", "x" * 65, 7, SOMEBODY]),
-        ("name", ["", "  ", "x" * 201, "a\nb", "a\u202e\u0000", 7, None]),
-        ("auth_method", ["private_key_jwt", "", None, "None"]),
+        ("name", ["", "  ", "x" * 201, "a\nb", "a\u202e", "a\u200bb", "a\u202e\u0000", 7, None]),
+        ("auth_method", ["magic", "", None, "None"]),
         ("grant_types", ["client_credentials", ["password"], ["implicit"], [7], ["refresh_token"] * 2, None]),
         ("scopes", ["read", ["a b"], ['a"b'], ["a\\b"], [""], ["é"], ["x" * 129], [f"s{n}" for n in range(101)]]),
         (
@@ -154,7 +154,15 @@ async def test_a_name_is_required(site: Site, admin: dict[str, str]) -> None:
 async def test_a_redirect_uri_is_https_loopback_or_a_scheme_of_its_own(
     site: Site, admin: dict[str, str], uri: str
 ) -> None:
-    assert (await register(site, admin, redirect_uris=[uri]))["redirect_uris"] == [uri]
+    client = await register(site, admin, redirect_uris=[uri], application_type="native")
+    assert client["redirect_uris"] == [uri]
+
+
+async def test_a_web_application_takes_no_scheme_for_itself(site: Site, admin: dict[str, str]) -> None:
+    body = {"name": "Web", "redirect_uris": ["com.example.app:/cb"]}
+    response = await site.http.post("/admin/clients", json=body, headers=admin)
+    assert response.json()["field"] == "redirect_uris"
+    assert "application_type native" in response.json()["error_description"]
 
 
 async def test_a_change_touches_only_what_it_names(site: Site, admin: dict[str, str]) -> None:

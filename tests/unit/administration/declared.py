@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from authserver.administration.client_fields import client_readers
+from authserver.administration.client_fields import Offer, client_readers
 from authserver.administration.client_plan import Plan, make_plan
 from authserver.administration.declarations import BadDeclarations, ClientRules, Declarations, read_declarations
 from authserver.model.client import Client, ClientSecret
 
 RULES = ClientRules(
-    readers=client_readers(("client_credentials", "refresh_token"), 300_000),
+    readers=client_readers(Offer(grant_types=("client_credentials", "refresh_token"), longest_token=300_000)),
     can_administer=lambda client: client.enabled and "admin" in client.scopes and bool(client.secrets),
 )
 SECRET = ClientSecret(id="0192c0de-0000-7000-8000-000000000000", sha256=b"x", created_at=1)
