@@ -27,6 +27,8 @@ from authserver.tokens.handles import Device, DeviceCookies
 
 PASSWORD: Final = ("pwd",)
 """The `amr` of a log-in by password alone (RFC 8176 section 2)."""
+PASSWORD_ACR: Final = "urn:authserver:acr:pwd"  # noqa: S105 (a name, no password)
+"""Its `acr`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class PasswordAttempt:
 
     username: str
     password: str = field(repr=False)
-    client: Client
+    client: Client | None
+    """None: on this server's own page, for no application in particular. Always given in token mode."""
     mode: Literal["token", "session"] = "token"
     scope: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
@@ -44,19 +47,27 @@ class PasswordAttempt:
     session_cookie: str | None = field(default=None, repr=False)
     """Of a session that this browser has now; a new one in its place ends it."""
 
+    @property
+    def client_id(self) -> str | None:
+        return None if self.client is None else self.client.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedIn:
     user: User
     session: Session
-    family: Family
+    family: Family | None
+    """None: the log-in came through no client."""
     device_cookie: str = field(repr=False)
     session_cookie: str | None = field(default=None, repr=False)
     csrf_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
 
     def authorization(self, attempt: PasswordAttempt) -> Authorization:
-        """What the first access token of a log-in in token mode is minted from."""
+        """What the first access token of a log-in in token mode is minted from; raises ValueError for one that came
+        through no client."""
+        if self.family is None or attempt.client is None:
+            raise ValueError("a log-in without a client gives no tokens")
         return Authorization.of_family(
             self.family,
             attempt.client,
@@ -130,7 +141,7 @@ class Login:
             if refused.first:
                 await self.audit_store.append(
                     self.audit.event(
-                        EventType.LOGIN_THROTTLED, caller, client_id=attempt.client.id, limit=refused.bucket
+                        EventType.LOGIN_THROTTLED, caller, client_id=attempt.client_id, limit=refused.bucket
                     )
                 )
             raise
@@ -157,7 +168,7 @@ class Login:
         await self.throttle.failed(admission)
         await self.audit_store.append(
             self.audit.event(
-                EventType.LOGIN_FAILED, caller, user_id=user.id if user else None, client_id=attempt.client.id
+                EventType.LOGIN_FAILED, caller, user_id=user.id if user else None, client_id=attempt.client_id
             )
         )
         LOGINS.inc("failed")
@@ -192,4 +203,5 @@ def _log_in(attempt: PasswordAttempt, user: User) -> LogIn:
         scope=attempt.scope,
         resources=attempt.resources,
         amr=PASSWORD,
+        acr=PASSWORD_ACR,
     )

@@ -25,7 +25,7 @@ class Session:
     acr: str | None = None
     amr: tuple[str, ...] = ()
     client_id: str | None = None
-    """The first-party client that the log-in came through."""
+    """The first-party client that the log-in came through; None: on this server's own page, for none in particular."""
     user_version: int = 0
     issuer_version: int = 0
     """Revocation versions at birth; the session is dead once the stored ones have moved on."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
+from authserver.accounts.login import PASSWORD_ACR as PASSWORD_ACR
 from authserver.model.authorization import AuthorizationRequest, Consent
 from authserver.model.client import Client
 from authserver.model.session import Session
@@ -19,8 +19,6 @@ from authserver.oauth.errors import (
     UnmetAuthenticationRequirements,
 )
 
-PASSWORD_ACR: Final = "urn:authserver:acr:pwd"  # noqa: S105 (a name, no password)
-"""The `acr` of a log-in with a password."""
 ACR_VALUES: Final = (PASSWORD_ACR,)
 """Every `acr` that a log-in at this server can have."""
 
@@ -48,12 +46,6 @@ class PendingRequest:
     """Hash of the pushed request that it is (RFC 9126)."""
     browser: str = field(default="", repr=False)
     """The value of the flow cookie: it is for that browser's eyes alone."""
-
-    @property
-    def redirect_host(self) -> str:
-        """Where the answer goes, as people are shown it: a host, or the scheme of an app's own."""
-        parts = urlsplit(self.request.redirect_uri)
-        return parts.hostname or f"{parts.scheme}:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ class LogIn:
     """Who logged in, how, and through what."""
 
     user: User
-    client: Client
+    client: Client | None
+    """None: through no application, on this server's own page; in mode "session" only."""
     mode: Literal["token", "session"]
     scope: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
@@ -30,14 +31,18 @@ class LogIn:
     """RFC 8176 names, for instance "pwd"."""
     acr: str | None = None
 
+    @property
+    def client_id(self) -> str | None:
+        return None if self.client is None else self.client.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """A new session and its credentials: a cookie and its CSRF token, or a refresh token."""
 
     session: Session
-    family: Family
-    """As stored, at the revocation versions of that moment."""
+    family: Family | None
+    """As stored, at the revocation versions of that moment; None: the log-in came through no client."""
     cookie: str | None = field(default=None, repr=False)
     csrf_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
@@ -96,7 +101,7 @@ def _session(
         auth_time=now,
         acr=login.acr,
         amr=login.amr,
-        client_id=login.client.id,
+        client_id=login.client_id,
         created_at=now,
         last_seen_at=now,
         idle_until=idle_until,
@@ -106,25 +111,39 @@ def _session(
     )
 
 
-def first_family(login: LogIn, session: Session, family_id: str, handle: NewHandle, *, idle: Duration) -> Family:
+def first_family(
+    login: LogIn, client: Client, session: Session, family_id: str, handle: NewHandle, *, idle: Duration
+) -> Family:
     idle_until = min(session.created_at + idle, session.abs_until)
-    return _family(login, session, family_id, handle.secret_hash, handle.salt, idle_until)
+    return _family(login, client, session, family_id, handle.secret_hash, handle.salt, idle_until)
 
 
-def cookie_family(login: LogIn, session: Session) -> Family:
+def cookie_family(login: LogIn, session: Session) -> Family | None:
     """What the access tokens of a browser session belong to (their `sid`): it dies with the session, and has no
-    refresh token, because nobody knows a secret with this hash. It bears the session's own id."""
-    return _family(login, session, session.id, secrets.token_bytes(32), secrets.token_bytes(16), session.abs_until)
+    refresh token, because nobody knows a secret with this hash. It bears the session's own id.
+
+    None without a client: then the cookie is for our own pages, and nothing mints tokens from it.
+    """
+    if login.client is None:
+        return None
+    nobodys, salt = secrets.token_bytes(32), secrets.token_bytes(16)
+    return _family(login, login.client, session, session.id, nobodys, salt, session.abs_until)
 
 
 def _family(
-    login: LogIn, session: Session, family_id: str, cur_hash: bytes, salt: bytes, idle_until: Instant
+    login: LogIn,
+    client: Client,
+    session: Session,
+    family_id: str,
+    cur_hash: bytes,
+    salt: bytes,
+    idle_until: Instant,
 ) -> Family:
     return Family(
         id=family_id,
         session_id=session.id,
         user_id=session.user_id,
-        client_id=login.client.id,
+        client_id=client.id,
         scope=login.scope,
         resources=login.resources,
         generation=0,

@@ -10,6 +10,7 @@ from authserver.audit.log import AuditLog
 from authserver.clock import Clock
 from authserver.ids import uuid7
 from authserver.model.audit import Caller
+from authserver.model.client import Client
 from authserver.model.errors import Forbidden, NotAuthenticated, NotFound
 from authserver.model.grant import Family
 from authserver.model.page import Page, PageRequest
@@ -51,8 +52,11 @@ class Sessions:
 
         None, with nothing stored, when user, password or client changed since they were checked.
         """
-        start = self._begin_browser if login.mode == "session" else self._begin_token
-        return await start(login, caller)
+        if login.mode == "session":
+            return await self._begin_browser(login, caller)
+        if login.client is None:
+            raise ValueError("a log-in in token mode comes through a client")
+        return await self._begin_token(login, login.client, caller)
 
     async def _begin_browser(self, login: LogIn, caller: Caller) -> Begun | None:
         now = self.now()
@@ -67,46 +71,48 @@ class Sessions:
             idle=self.policy.idle,
             absolute=self.policy.absolute,
         )
-        family = await self._store(login, session, cookie_family(login, session), caller)
-        if family is None:
+        begun = await self._store(login, session, cookie_family(login, session), caller)
+        if begun is None:
             return None
         csrf_token = self.session_handles.parse(cookie).csrf_token
-        return Begun(session=session, family=family, cookie=cookie, csrf_token=csrf_token)
+        return replace(begun, cookie=cookie, csrf_token=csrf_token)
 
-    async def _begin_token(self, login: LogIn, caller: Caller) -> Begun | None:
+    async def _begin_token(self, login: LogIn, client: Client, caller: Caller) -> Begun | None:
         now = self.now()
-        refreshable = "refresh_token" in login.client.grant_types
+        refreshable = "refresh_token" in client.grant_types
         absolute = self.policy.refresh_absolute if refreshable else self.policy.unrefreshable
         session = token_session(login, caller, now, absolute=absolute)
         family_id = uuid7(now)
         handle = self.refresh_handles.first(family_id)
-        born = first_family(login, session, family_id, handle, idle=self.policy.refresh_idle)
-        family = await self._store(login, session, born, caller)
-        if family is None:
+        born = first_family(login, client, session, family_id, handle, idle=self.policy.refresh_idle)
+        begun = await self._store(login, session, born, caller)
+        if begun is None:
             return None
-        refresh_token = handle.token if refreshable else None
-        return Begun(session=session, family=family, refresh_token=refresh_token)
+        return replace(begun, refresh_token=handle.token) if refreshable else begun
 
-    async def _store(self, login: LogIn, session: Session, family: Family, caller: Caller) -> Family | None:
-        """The family as it was stored."""
+    async def _store(self, login: LogIn, session: Session, family: Family | None, caller: Caller) -> Begun | None:
+        """What was stored, its credentials still to be added."""
         event = self.audit.event(
             EventType.LOGIN_SUCCEEDED,
             caller.acting_as(f"user:{login.user.id}"),
             user_id=login.user.id,
-            client_id=login.client.id,
+            client_id=login.client_id,
             session_id=session.id,
             mode=login.mode,
             amr=list(login.amr),
-            family_id=family.id,
+            family_id=None if family is None else family.id,
         )
         versions = await self.sessions.begin(session, family, password_hash=login.user.password_hash, event=event)
         if versions is None:
             return None
+        if family is None:
+            return Begun(session=session, family=None)
         subject, client, issuer = versions
-        return replace(family, user_version=subject, client_version=client, issuer_version=issuer)
+        stored = replace(family, user_version=subject, client_version=client, issuer_version=issuer)
+        return Begun(session=session, family=stored)
 
     async def family_of(self, session: Session) -> Family | None:
-        """The family that access tokens of a browser session belong to, dead or alive."""
+        """The family that access tokens of a browser session belong to, dead or alive; None: no client, no tokens."""
         return await self.families.get(session.id)
 
     # -- find -----------------------------------------------------------------------------

@@ -94,6 +94,8 @@ class ForwardAuthEndpoint:
         return Passed(token, claims, session.id)
 
     async def _mint(self, session: Session, resource: str | None) -> str:
+        if session.client_id is None:
+            raise NotAuthenticated("this session is for this server's own pages: log in through the application")
         family = await self.sessions.family_of(session)
         client = await self.clients.get(family.client_id) if family is not None else None
         if family is None or client is None or not client.enabled:
