@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from authserver.oauth.authorization import AuthorizationAnswer
 from authserver.web.answers import NO_STORE
-from authserver.web.pages.form_post import form_post_page
+from authserver.web.form_post import form_post_page
 
 SEE_OTHER = 303
 """Never 307: it would have the browser send our form, and so a password, to the client (RFC 9700 section 4.12)."""
