@@ -24,6 +24,7 @@ from authserver.model.time import MINUTE, SECOND, Duration
 from authserver.oauth.consent import Consents
 from authserver.oauth.errors import AccessDenied, InvalidRequest, InvalidRequestUri, OAuthError
 from authserver.oauth.flow import Approval, PendingRequest, Step, next_step
+from authserver.oauth.redirect_uris import is_registered
 from authserver.storage.interface import AuthorizationStore, ClientLookup
 from authserver.tokens.handles import References
 from authserver.tokens.sealed import NotSealed, Sealed, SealTooLong
@@ -36,6 +37,19 @@ FLOW_LIFE: Final[Duration] = 30 * MINUTE
 
 class FlowOver(Refused):
     """There is no such request under way in this browser: an error page, nothing to redirect to."""
+
+
+class Addressed(Protocol):
+    """Says where its answer goes: a request, or what was right of one that is refused."""
+
+    @property
+    def redirect_uri(self) -> str: ...
+
+    @property
+    def response_mode(self) -> ResponseMode: ...
+
+    @property
+    def state(self) -> str | None: ...
 
 
 class SubjectOf(Protocol):
@@ -115,6 +129,8 @@ class AuthorizationFlow:
         client = await self.clients.get(request.client_id)
         if client is None or not client.enabled or "authorization_code" not in client.grant_types:
             raise FlowOver("this application may not ask for authorization any more")
+        if not is_registered(client, request.redirect_uri):
+            raise FlowOver("this application may not be answered at that address any more")
         return client
 
     # -- what comes next ----------------------------------------------------------------------
@@ -172,13 +188,13 @@ class AuthorizationFlow:
         """The user said no."""
         return self.refuse(pending.request, AccessDenied("the user said no"))
 
-    def refuse(self, request: AuthorizationRequest, error: OAuthError) -> AuthorizationAnswer:
-        return self._answer(request, {"error": error.code, "error_description": error.description})
+    def refuse(self, to: Addressed, error: OAuthError) -> AuthorizationAnswer:
+        return self._answer(to, {"error": error.code, "error_description": error.description})
 
-    def _answer(self, request: AuthorizationRequest, members: Mapping[str, str]) -> AuthorizationAnswer:
-        state = {} if request.state is None else {"state": request.state}
-        parameters = {**members, **state, "iss": self.issuer}
-        return AuthorizationAnswer(request.redirect_uri, request.response_mode, parameters)
+    def _answer(self, to: Addressed, members: Mapping[str, str]) -> AuthorizationAnswer:
+        """RFC 9207: `iss` in every one."""
+        state = {} if to.state is None else {"state": to.state}
+        return AuthorizationAnswer(to.redirect_uri, to.response_mode, {**members, **state, "iss": self.issuer})
 
 
 def _approval(value: Mapping[str, Any] | None) -> Approval | None:

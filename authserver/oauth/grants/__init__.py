@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from authserver.oauth.grants.authorization_code import AuthorizationCodeGrant
 from authserver.oauth.grants.base import Grant
 from authserver.oauth.grants.client_credentials import ClientCredentialsGrant
 from authserver.oauth.grants.refresh_token import RefreshTokenGrant
 
-__all__ = ["ClientCredentialsGrant", "Grant", "RefreshTokenGrant", "grant_table"]
+__all__ = ["AuthorizationCodeGrant", "ClientCredentialsGrant", "Grant", "RefreshTokenGrant", "grant_table"]
 
 
 def grant_table(*grants: Grant) -> Mapping[str, Grant]:
