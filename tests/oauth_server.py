@@ -42,9 +42,11 @@ from authserver.storage.interface import AuditFilter
 from authserver.storage.local import LocalBus
 from authserver.storage.sql import SqlLog
 from authserver.tokens.handles import RefreshHandles
+from authserver.tokens.id_token import IdTokens
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.keyring import KeyRing
 from authserver.tokens.masterkey import MasterKey
+from authserver.tokens.opaque import OpaqueTokens
 from authserver.tokens.rotation import KeyRotation, RotationPolicy
 from authserver.tokens.signingkey import make_signing_key
 from authserver.tokens.validation import AccessTokens
@@ -140,7 +142,8 @@ class OAuthServer:
     def __post_init__(self) -> None:
         self.audit = AuditLog(self.clock)
         self.ring = KeyRing(self.stores.keys, MASTER, self.clock)
-        self.tokens = AccessTokens(self.ring, self.stores.revocations, ISSUER, self.clock)
+        self.opaque = OpaqueTokens(MASTER, self.stores.references)
+        self.tokens = AccessTokens(self.ring, self.stores.revocations, ISSUER, self.clock, self.opaque)
         self.rotation = KeyRotation(self.stores.keys, MASTER, self.ring, RotationPolicy(), self.clock)
         self.revoker = Revoker(
             self.stores.revocations, LocalBus(), self.audit, self.clock, self.rotation.withdraw, ISSUER
@@ -157,6 +160,7 @@ class OAuthServer:
             ),
         )
         issuer = TokenIssuer(ISSUER, self.ring, TOKEN_TTL, self.clock)
+        id_tokens = IdTokens(ISSUER, self.ring, TOKEN_TTL, self.clock)
         introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock)
         revocation = TokenRevocation(self.tokens, families, handles, self.revoker)
         sequencer = Sequencer(self.stores.log, self.clock)
@@ -164,7 +168,9 @@ class OAuthServer:
             rule(
                 "/token",
                 cors=True,
-                post=TokenEndpoint(authenticator, grants, TokenIssuance(issuer), ProofOfPossession()).post,
+                post=TokenEndpoint(
+                    authenticator, grants, TokenIssuance(issuer, self.opaque, id_tokens), ProofOfPossession()
+                ).post,
             ),
             rule("/introspect", post=IntrospectEndpoint(authenticator, introspector).post),
             rule(

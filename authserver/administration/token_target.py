@@ -23,7 +23,7 @@ class TokenTarget:
         Raises NotFound for anything that is not a genuine token of this issuer, or has expired;
         KeyNotSettled when that cannot be told yet.
         """
-        if "." in token:
+        if self.tokens.knows(token):
             return await self._access_token(token)
         try:
             return RevocationTarget(kind="family", value=self.handles.parse(token).family_id)
@@ -32,7 +32,7 @@ class TokenTarget:
 
     async def _access_token(self, token: str) -> RevocationTarget:
         try:
-            claims = await self.tokens.verify_with_newest_keys(token, certain=True)
+            claims = await self.tokens.genuine(token, certain=True)
         except InvalidToken:
             raise _not_ours() from None
         return RevocationTarget(kind="jti", value=claims.jti, expires_at=claims.exp)

@@ -56,7 +56,8 @@ class OutboxEntry:
 class TokenFacts:
     """The parts of a verified access token that decide whether it was taken back."""
 
-    kid: str
+    kid: str | None
+    """None for an opaque token, which no key has signed."""
     jti: str
     subject: str
     client_id: str

@@ -12,6 +12,7 @@ from authserver.model.grant import Family
 from authserver.model.revocation import TokenState
 from authserver.model.time import SECOND
 from authserver.oauth.errors import InvalidClient
+from authserver.oauth.response import token_type
 from authserver.storage.interface import FamilyStore
 from authserver.telemetry import INTROSPECTIONS
 from authserver.tokens.claims import AccessTokenClaims
@@ -37,7 +38,8 @@ class Introspector:
         """
         if caller.is_public:
             raise InvalidClient("introspection is for clients that authenticate")
-        answer = await (self._access_token(caller, token) if "." in token else self._refresh_token(caller, token))
+        describe = self._access_token if self.tokens.knows(token) else self._refresh_token
+        answer = await describe(caller, token)
         INTROSPECTIONS.inc("false" if answer is None else "true")
         return {"active": False} if answer is None else answer
 
@@ -81,7 +83,7 @@ def _described(claims: AccessTokenClaims, state: TokenState) -> dict[str, object
     """The members of RFC 7662 section 2.2, and RFC 9470 section 6.2 for how the user was authenticated."""
     answer: dict[str, object] = {
         "active": True,
-        "token_type": "Bearer",
+        "token_type": token_type(claims.confirmation),
         "token_use": "access_token",
         "iss": claims.iss,
         "sub": claims.sub,
@@ -92,17 +94,21 @@ def _described(claims: AccessTokenClaims, state: TokenState) -> dict[str, object
         "exp": claims.exp // SECOND,
         "jti": claims.jti,
     }
-    if claims.sid is not None:
-        answer["sid"] = claims.sid
-        answer |= _about_the_user(claims, state)
-    return answer
+    known = {
+        # Whoever admits the bearer has to see the proof first (RFC 8705 section 3.2, RFC 9449 section 6.2).
+        "cnf": None if claims.confirmation is None else claims.confirmation.claim,
+        "act": claims.act,
+        "authorization_details": list(claims.authorization_details),
+        **(_about_the_user(claims, state) if claims.sid is not None else {}),
+    }
+    return answer | {name: value for name, value in known.items() if value}
 
 
 def _about_the_user(claims: AccessTokenClaims, state: TokenState) -> dict[str, object]:
-    known = {
+    return {
+        "sid": claims.sid,
         "username": state.username,
         "auth_time": None if claims.auth_time is None else claims.auth_time // SECOND,
         "acr": claims.acr,
         "amr": list(claims.amr),
     }
-    return {name: value for name, value in known.items() if value}

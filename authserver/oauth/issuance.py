@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from authserver.model.client import Client
 from authserver.model.grant import Authorization
 from authserver.oauth.response import token_response
-from authserver.tokens.issuer import TokenIssuer
+from authserver.tokens.id_token import IdTokens
+from authserver.tokens.issuer import MintedToken, TokenIssuer
+from authserver.tokens.opaque import OpaqueTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +18,29 @@ class TokenIssuance:
     """Mints what goes into a token response: the access token, and whatever else belongs to it."""
 
     tokens: TokenIssuer
+    opaque: OpaqueTokens
+    id_tokens: IdTokens
 
     def require_ready(self, client: Client) -> None:
-        """Raises NoSigningKey if nothing could be signed for this client now: asked before anything is spent."""
-        self.tokens.require_signing_key()
+        """Raises NoSigningKey if something could not be signed for this client now: asked before anything is spent."""
+        if client.access_token_format == "jwt":  # noqa: S105 (no password)
+            self.tokens.require_signing_key(client)
+        if "openid" in client.scopes:
+            self.id_tokens.require_signing_key(client)
 
     async def answer(self, authorization: Authorization) -> dict[str, object]:
-        """The members of the token response."""
-        minted = self.tokens.access_token(authorization)
-        return token_response(minted, authorization)
+        """The members of the token response.
+
+        Raises SessionOver, TokenTooLarge, NoSigningKey, and StorageUnavailable where something has to be stored or
+        looked up: then a refresh may be repeated within its grace, and a code is lost.
+        """
+        minted = await self._access_token(authorization)
+        body = token_response(minted, authorization)
+        if authorization.openid is not None and authorization.subject != authorization.client.id:
+            body["id_token"] = await self.id_tokens.token(authorization, minted.token)
+        return body
+
+    async def _access_token(self, authorization: Authorization) -> MintedToken:
+        if authorization.client.access_token_format == "opaque":  # noqa: S105
+            return await self.opaque.keep(self.tokens.draft(authorization))
+        return self.tokens.access_token(authorization)

@@ -32,7 +32,8 @@ class TokenRevocation:
         A wrong hint does no harm: the two kinds of token cannot be mistaken for each other.
         When this returns, the revocation is stored; raises StorageUnavailable or KeyNotSettled otherwise.
         """
-        target = await (self._access_token(client, token) if "." in token else self._family(client, token))
+        find = self._access_token if self.tokens.knows(token) else self._family
+        target = await find(client, token)
         if target is None:
             return None
         try:

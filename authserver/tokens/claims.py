@@ -8,11 +8,14 @@ from sys import intern
 from typing import Any, NoReturn
 
 from authserver.model.errors import InvalidToken
-from authserver.model.grant import Versions
+from authserver.model.grant import Confirmation, Versions
 from authserver.model.revocation import TokenFacts
 from authserver.model.time import SECOND, Instant
 
 ACCESS_TOKEN_TYP = "at+jwt"  # noqa: S105 (a media type)
+ACCESS_TOKEN_TYPES = (ACCESS_TOKEN_TYP, "JWT")
+"""The second is what some clients' resource servers want; `client_id` and `rv`, which no other JWT of ours has, tell
+it from an id token."""
 MAX_AUDIENCES = 64
 MAX_VERSION = 1 << 63
 
@@ -34,7 +37,13 @@ class AccessTokenClaims:
     auth_time: Instant | None
     acr: str | None
     amr: tuple[str, ...]
-    kid: str
+    kid: str | None
+    """Of the key that signed it; None for an opaque token, which nobody signs."""
+    confirmation: Confirmation | None = None
+    """The key without whose proof the token is worth nothing: whoever admits the bearer has to ask for it."""
+    act: Mapping[str, object] | None = None
+    """Who acts for the subject (RFC 8693 section 4.1)."""
+    authorization_details: tuple[Mapping[str, object], ...] = ()
 
     @property
     def facts(self) -> TokenFacts:
@@ -49,10 +58,11 @@ class AccessTokenClaims:
         )
 
 
-def read_claims(claims: Mapping[str, Any], kid: str) -> AccessTokenClaims:
-    """The claims of a verified JWT as a record; raises InvalidToken when one is missing or of the wrong type.
+def read_claims(claims: Mapping[str, Any], kid: str | None) -> AccessTokenClaims:
+    """The claims of a verified JWT, or of an opaque token (no `kid`), as a record.
 
-    Texts that many tokens share are kept once: a third of the memory of those that are remembered.
+    Raises InvalidToken when one is missing or of the wrong type. Texts that many tokens share are kept once: a third of
+    the memory of those that are remembered.
     """
     return AccessTokenClaims(
         iss=intern(_text(claims, "iss")),
@@ -68,7 +78,10 @@ def read_claims(claims: Mapping[str, Any], kid: str) -> AccessTokenClaims:
         auth_time=_time(claims, "auth_time") if "auth_time" in claims else None,
         acr=_optional_text(claims, "acr"),
         amr=tuple(map(intern, _texts(claims, "amr"))) if "amr" in claims else (),
-        kid=intern(kid),
+        kid=None if kid is None else intern(kid),
+        confirmation=_confirmation(claims) if "cnf" in claims else None,
+        act=_object(claims, "act") if "act" in claims else None,
+        authorization_details=_objects(claims, "authorization_details") if "authorization_details" in claims else (),
     )
 
 
@@ -121,6 +134,32 @@ def _versions(claims: Mapping[str, Any]) -> Versions:
     if str(versions) != text or max(versions) >= MAX_VERSION:
         _refuse("rv")
     return versions
+
+
+def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, object]:
+    value = claims.get(name)
+    if not isinstance(value, dict):
+        _refuse(name)
+    return value
+
+
+def _objects(claims: Mapping[str, Any], name: str) -> tuple[Mapping[str, object], ...]:
+    value = claims.get(name)
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        _refuse(name)
+    return tuple(value)
+
+
+def _confirmation(claims: Mapping[str, Any]) -> Confirmation:
+    """Exactly one method, and one that is known here: what cannot be checked must not be passed over."""
+    match _object(claims, "cnf"):
+        case {"jkt": str() as thumbprint, **rest} if thumbprint and not rest:
+            confirmation = Confirmation("jkt", thumbprint)
+        case {"x5t#S256": str() as thumbprint, **rest} if thumbprint and not rest:
+            confirmation = Confirmation("x5t#S256", thumbprint)
+        case _:
+            _refuse("cnf")
+    return confirmation
 
 
 def _refuse(name: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Minting access tokens: the hot path, whose cost is one RSA signature and little else."""
+"""Minting access tokens: the hot path, whose cost is one signature and little else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 from authserver.clock import Clock
 from authserver.ids import uuid7
+from authserver.model.client import Client
 from authserver.model.errors import Refused
 from authserver.model.grant import Authorization
 from authserver.model.time import SECOND, Duration, Instant
 from authserver.tokens import jwt
-from authserver.tokens.claims import ACCESS_TOKEN_TYP, MAX_AUDIENCES
+from authserver.tokens.algorithms import RS256
+from authserver.tokens.claims import MAX_AUDIENCES
 from authserver.tokens.keyring import KeyRing
 
 
@@ -38,6 +40,20 @@ class MintedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What an access token is to say, before it has a form."""
+
+    claims: dict[str, Any] = field(repr=False)
+    expires_in: int
+    """Seconds."""
+    expires_at: Instant
+    jti: str
+
+    def minted(self, token: str) -> MintedToken:
+        return MintedToken(token, self.expires_in, self.expires_at, self.jti)
+
+
+@dataclass(frozen=True, slots=True)
 class TokenIssuer:
     """Mints RFC 9068 access tokens for whatever a grant has proved."""
 
@@ -46,24 +62,34 @@ class TokenIssuer:
     ttl: Duration
     now: Clock
 
-    def require_signing_key(self) -> None:
-        """Raises NoSigningKey if nothing could be signed now: to be asked before a refresh token is spent on it.
+    def require_signing_key(self, client: Client) -> None:
+        """Raises NoSigningKey if no JWT could be signed for the client now: to be asked before a refresh token is
+        spent on it.
 
         The other refusals of `access_token` cannot be new at a refresh: the log-in was given a token with at least
         these scopes and audiences, and a session at its end has no use for the refresh token.
         """
-        _ = self.ring.signing
+        _ = self.ring.signing_for(access_token_algorithm(client))
 
     def access_token(self, authorization: Authorization) -> MintedToken:
-        """Raises SessionOver when the authorization ends within this second, TokenTooLarge, NoSigningKey."""
+        """A JWT. Raises SessionOver when the authorization ends within this second, TokenTooLarge, NoSigningKey."""
+        client = authorization.client
+        draft = self.draft(authorization)
+        token = jwt.sign(draft.claims, self.ring.signing_for(access_token_algorithm(client)), client.access_token_typ)
+        if len(token) > jwt.MAX_TOKEN_CHARS:
+            raise _too_large()
+        return draft.minted(token)
+
+    def draft(self, authorization: Authorization) -> Draft:
+        """What the token says, in whatever form; raises SessionOver, TokenTooLarge."""
+        if len(authorization.audience) > MAX_AUDIENCES:
+            raise _too_large()
         now = self.now()
         issued = now // SECOND
         expires = self._expiry(authorization, now, issued)
         jti = uuid7(now)
-        token = jwt.sign(self._claims(authorization, issued, expires, jti), self.ring.signing, ACCESS_TOKEN_TYP)
-        if len(token) > jwt.MAX_TOKEN_CHARS or len(authorization.audience) > MAX_AUDIENCES:
-            raise TokenTooLarge("The token would be too large: ask for fewer scopes or resources.")
-        return MintedToken(token, expires - issued, expires * SECOND, jti)
+        claims = self._claims(authorization, issued, expires, jti)
+        return Draft(claims, expires - issued, expires * SECOND, jti)
 
     def _expiry(self, authorization: Authorization, now: Instant, issued: int) -> int:
         """In seconds, rounded down: no access token outlives its session, not even by a part of a second."""
@@ -98,4 +124,19 @@ class TokenIssuer:
             claims["acr"] = authorization.acr
         if authorization.amr:
             claims["amr"] = list(authorization.amr)
+        if authorization.confirmation is not None:
+            claims["cnf"] = authorization.confirmation.claim
+        terms = authorization.terms
+        if terms.actor is not None:
+            claims["act"] = terms.actor
+        if terms.authorization_details:
+            claims["authorization_details"] = list(terms.authorization_details)
         return claims
+
+
+def access_token_algorithm(client: Client) -> str:
+    return client.access_token_signed_response_alg or RS256
+
+
+def _too_large() -> TokenTooLarge:
+    return TokenTooLarge("The token would be too large: ask for fewer scopes or resources.")

@@ -1,4 +1,4 @@
-"""Signed JWTs in compact form, strictly: one algorithm, three header members, one spelling.
+"""Signed JWTs in compact form, strictly: the key's own algorithm, three header members, one spelling.
 
 PyJWT checks signatures; everything a JWT library is known to be lenient about is checked first, in
 `verifier/strict.py`, which resource servers use too. Signing is the hot path and spelt out, byte for byte what
@@ -10,19 +10,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from jwt.algorithms import RSAAlgorithm
-
 from authserver.model.errors import InvalidToken
 from authserver.model.time import SECOND, Duration, Instant
+from authserver.tokens.algorithms import ALGORITHMS, VerifyingKey
 from authserver.tokens.keyring import ActiveKey
-from authserver.tokens.signingkey import ALGORITHM
 from authserver.verifier import strict
 
 MAX_TOKEN_CHARS = strict.MAX_TOKEN_CHARS
@@ -31,13 +26,9 @@ MAX_FUTURE: Duration = 60 * SECOND
 
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
 
-_PADDING, _DIGEST = PKCS1v15(), SHA256()
-"""RS256 (RFC 7518 section 3.3)."""
-
 _encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-_rs256 = RSAAlgorithm(RSAAlgorithm.SHA256)
 
-PublicKeyFor = Callable[[str], RSAPublicKey | None]
+PublicKeyFor = Callable[[str], VerifyingKey | None]
 
 
 class UnknownKey(InvalidToken):
@@ -55,13 +46,14 @@ class VerifiedJwt(NamedTuple):
 
 def sign(claims: Mapping[str, Any], key: ActiveKey, typ: str) -> str:
     """A JWT in compact form with the header members `alg`, `typ` and `kid`. Times in `claims` are in seconds."""
-    signed = _header_segment(key.kid, typ) + b"." + _base64url(_compact_json(claims))
-    return (signed + b"." + _base64url(key.private.sign(signed, _PADDING, _DIGEST))).decode("ascii")
+    algorithm = key.algorithm
+    signed = _header_segment(algorithm, key.kid, typ) + b"." + _base64url(_compact_json(claims))
+    return (signed + b"." + _base64url(ALGORITHMS[algorithm].sign(key.private, signed))).decode("ascii")
 
 
-@lru_cache(maxsize=64)
-def _header_segment(kid: str, typ: str) -> bytes:
-    return _base64url(_compact_json({"alg": ALGORITHM, "kid": kid, "typ": typ}))
+@lru_cache(maxsize=256)
+def _header_segment(algorithm: str, kid: str, typ: str) -> bytes:
+    return _base64url(_compact_json({"alg": algorithm, "kid": kid, "typ": typ}))
 
 
 def _compact_json(value: Mapping[str, Any]) -> bytes:
@@ -76,21 +68,24 @@ def verify(
     token: str,
     public_key_for: PublicKeyFor,
     *,
-    typ: str,
+    typ: str | Collection[str],
     issuer: str,
     now: Instant,
     leeway: Duration = 0,
 ) -> VerifiedJwt:
     """The claims of a genuine, unexpired JWT of ours; raises InvalidToken (UnknownKey) for anything else.
 
-    `typ` is matched with and without the "application/" prefix (RFC 7515 section 4.1.9).
+    `typ`, one or several, is matched with and without the "application/" prefix (RFC 7515 section 4.1.9). The
+    algorithm is the key's own, and the header may only agree (RFC 8725 section 3.1).
     """
     form = _read_form(token)
-    kid = _check_header(form.header, typ)
+    kid = _check_header(form.header, (typ,) if isinstance(typ, str) else typ)
     key = public_key_for(kid)
     if key is None:
         raise UnknownKey(kid)
-    if not _rs256.verify(form.signing_input, key, form.signature):
+    if key.algorithm.name != form.header.alg:
+        raise _algorithm_refused()
+    if not key.verify(form.signing_input, form.signature):
         raise InvalidToken("The token's signature is not valid.")
     claims = _read_payload(form.unverified_payload)
     _check_issuer(claims, issuer)
@@ -109,10 +104,15 @@ def _read_form(token: str) -> strict.UnverifiedJwt:
         raise InvalidToken("The token's header is not acceptable.", detail=str(error)) from None
 
 
-def _check_header(header: strict.Header, typ: str) -> str:
-    if header.alg != ALGORITHM:
-        raise InvalidToken("The token's algorithm is not acceptable.")
-    if not header.has_type(typ):
+def _algorithm_refused() -> InvalidToken:
+    return InvalidToken("The token's algorithm is not acceptable.")
+
+
+def _check_header(header: strict.Header, types: Collection[str]) -> str:
+    # Before the key is looked for: what no key of ours could have is not worth a look at the database.
+    if not isinstance(header.alg, str) or header.alg not in ALGORITHMS:
+        raise _algorithm_refused()
+    if not any(map(header.has_type, types)):
         raise InvalidToken("The token's type is not acceptable.")
     kid = header.kid
     # Only what could be a key of ours is worth a look at the database.

@@ -6,16 +6,15 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from authserver.clock import Clock
 from authserver.model.errors import TemporarilyUnavailable
 from authserver.model.key import SigningKey
 from authserver.model.time import SECOND, Duration, Instant
 from authserver.storage.interface import KeyStore, StorageUnavailable
+from authserver.tokens.algorithms import ALGORITHMS, RS256, PrivateKey, VerifyingKey
 from authserver.tokens.masterkey import MasterKey
 from authserver.tokens.signingkey import KeyPair, open_signing_key
 
@@ -23,6 +22,7 @@ REFRESH_COOLDOWN: Duration = SECOND
 """However many tokens name an unknown key, the database is asked at most this often."""
 
 _PUBLISHED_ORDER = {"active": 0, "announced": 1, "retired": 2}
+_ALGORITHM_ORDER = {name: place for place, name in enumerate(ALGORITHMS)}
 
 
 class NoSigningKey(TemporarilyUnavailable):
@@ -33,7 +33,7 @@ class NoSigningKey(TemporarilyUnavailable):
 class ActiveKey:
     kid: str
     algorithm: str
-    private: RSAPrivateKey = field(repr=False)
+    private: PrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class JwksDocument:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    key: RSAPublicKey
+    key: VerifyingKey
     until: Instant | None
     """When it leaves the set by itself; None while it is announced or active."""
 
@@ -57,14 +57,19 @@ class Snapshot:
 
     keys: tuple[SigningKey, ...] = ()
     """Everything stored, revoked keys too, by creation."""
-    signing: ActiveKey | None = None
+    signers: Mapping[str, ActiveKey] = field(default_factory=dict)
+    """The active key of each algorithm."""
     public: dict[str, PublicKey] = field(default_factory=dict)
     jwks: JwksDocument = JwksDocument(b'{"keys":[]}', '""')
     pairs: dict[str, tuple[SigningKey, KeyPair]] = field(default_factory=dict, repr=False)
 
-    def in_state(self, state: str) -> SigningKey | None:
-        """The first key in this state; there is at most one that is active and one that is announced."""
-        return next((key for key in self.keys if key.state == state), None)
+    @property
+    def signing(self) -> ActiveKey | None:
+        return self.signers.get(RS256)
+
+    def in_state(self, state: str, algorithm: str = RS256) -> SigningKey | None:
+        """The algorithm's first key in this state; there is at most one that is active and one that is announced."""
+        return next((key for key in self.keys if key.state == state and key.algorithm == algorithm), None)
 
 
 class KeyRing:
@@ -110,13 +115,17 @@ class KeyRing:
 
     @property
     def signing(self) -> ActiveKey:
-        """The key that signs; raises NoSigningKey when none is active."""
-        key = self._snapshot.signing
+        """The key that signs with RS256; raises NoSigningKey when none is active."""
+        return self.signing_for(RS256)
+
+    def signing_for(self, algorithm: str) -> ActiveKey:
+        """The algorithm's key that signs; raises NoSigningKey when none is active."""
+        key = self._snapshot.signers.get(algorithm)
         if key is None:
-            raise NoSigningKey("No signing key is active.", detail="the key ring has no active key")
+            raise NoSigningKey("No signing key is active.", detail=f"the key ring has no active key for {algorithm}")
         return key
 
-    def public(self, kid: str) -> RSAPublicKey | None:
+    def public(self, kid: str) -> VerifyingKey | None:
         """The key to verify with, if it is announced, active or retired and not yet removed."""
         entry = self._snapshot.public.get(kid)
         if entry is None or (entry.until is not None and entry.until <= self._now()):
@@ -135,12 +144,12 @@ class KeyRing:
         now = self._now()
         published = [key for key in keys if key.state in _PUBLISHED_ORDER and not _is_over(key, now)]
         # The signing key first: naive clients take the first key they find.
-        published.sort(key=lambda key: (_PUBLISHED_ORDER[key.state], -key.created_at))
+        published.sort(key=_published_place)
         pairs = {key.kid: (key, self._open(key)) for key in published}
         return Snapshot(
             keys=keys,
-            signing=_active(published, pairs),
-            public={key.kid: PublicKey(pairs[key.kid][1].public, key.remove_at) for key in published},
+            signers={key.algorithm: _active(key, pairs) for key in published if key.state == "active"},
+            public={key.kid: PublicKey(pairs[key.kid][1].verifying, key.remove_at) for key in published},
             jwks=_document(published),
             pairs=pairs,
         )
@@ -148,22 +157,24 @@ class KeyRing:
     def _open(self, key: SigningKey) -> KeyPair:
         """Opening takes a millisecond, and the ring is loaded after every change to a client: keep what is known."""
         known, pair = self._snapshot.pairs.get(key.kid, (None, None))
-        same = known is not None and (known.private_encrypted, known.public_jwk) == (
-            key.private_encrypted,
-            key.public_jwk,
-        )
+        same = known is not None and _material(known) == _material(key)
         return pair if same and pair is not None else open_signing_key(key, self._master)
+
+
+def _material(key: SigningKey) -> tuple[str, bytes, str]:
+    return key.algorithm, key.private_encrypted, key.public_jwk
 
 
 def _is_over(key: SigningKey, now: Instant) -> bool:
     return key.state == "retired" and key.remove_at is not None and key.remove_at <= now
 
 
-def _active(published: Sequence[SigningKey], pairs: dict[str, tuple[SigningKey, KeyPair]]) -> ActiveKey | None:
-    for key in published:
-        if key.state == "active":
-            return ActiveKey(key.kid, key.algorithm, pairs[key.kid][1].private)
-    return None
+def _published_place(key: SigningKey) -> tuple[int, int, Instant]:
+    return _PUBLISHED_ORDER[key.state], _ALGORITHM_ORDER.get(key.algorithm, 0), -key.created_at
+
+
+def _active(key: SigningKey, pairs: Mapping[str, tuple[SigningKey, KeyPair]]) -> ActiveKey:
+    return ActiveKey(key.kid, key.algorithm, pairs[key.kid][1].private)
 
 
 def _document(published: Sequence[SigningKey]) -> JwksDocument:

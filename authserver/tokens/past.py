@@ -8,12 +8,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
-
 from authserver.model.errors import InvalidToken
 from authserver.model.key import SigningKey
 from authserver.model.time import SECOND
 from authserver.tokens import jwt
+from authserver.tokens.algorithms import ALGORITHMS, VerifyingKey
 from authserver.tokens.claims import ACCESS_TOKEN_TYP, AccessTokenClaims, read_claims
 
 
@@ -25,8 +24,8 @@ def read_past(token: str, keys: Iterable[SigningKey], issuer: str) -> AccessToke
     """
     known = {key.kid: key for key in keys}
 
-    def public_key(kid: str) -> RSAPublicKey | None:
-        return _public_key(known[kid]) if kid in known else None
+    def public_key(kid: str) -> VerifyingKey | None:
+        return stored_key(known[kid]) if kid in known else None
 
     issued_at = unverified_parts(token)[1].get("iat")
     then = issued_at * SECOND if type(issued_at) is int and 0 <= issued_at < 1 << 43 else 0
@@ -52,7 +51,10 @@ def _unverified_object(segment: str) -> dict[str, Any]:
     return value
 
 
-def _public_key(key: SigningKey) -> RSAPublicKey:
-    members = json.loads(key.public_jwk)
-    n, e = (int.from_bytes(base64.urlsafe_b64decode(members[name] + "==")) for name in ("n", "e"))
-    return RSAPublicNumbers(e, n).public_key()
+def stored_key(key: SigningKey) -> VerifyingKey | None:
+    """The public half of a key of whatever state; None for an algorithm that is not known here."""
+    algorithm = ALGORITHMS.get(key.algorithm)
+    if algorithm is None:
+        return None
+    public = algorithm.verifier.from_jwk(key.public_jwk)
+    return VerifyingKey(algorithm, public)

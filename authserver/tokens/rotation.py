@@ -14,9 +14,10 @@ from authserver.model.errors import Conflict
 from authserver.model.key import SigningKey
 from authserver.model.time import DAY, MINUTE, SECOND, Duration, Instant
 from authserver.storage.interface import KeyStore
+from authserver.tokens.algorithms import ALLOWED_BITS
 from authserver.tokens.keyring import KeyRing, NoSigningKey, Snapshot
 from authserver.tokens.masterkey import MasterKey
-from authserver.tokens.signingkey import ALLOWED_BITS, make_signing_key
+from authserver.tokens.signingkey import make_signing_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v1
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from jwt.algorithms import RSAAlgorithm
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -33,9 +32,11 @@ from authserver.model.grant import Versions
 from authserver.model.revocation import RevocationTarget
 from authserver.model.time import MINUTE, SECOND
 from authserver.tokens import jwt
+from authserver.tokens.algorithms import ALGORITHMS, VerifyingKey
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.keyring import KeyRing
 from authserver.tokens.masterkey import MasterKeyError
+from authserver.tokens.opaque import OpaqueTokens
 from authserver.tokens.rotation import KeyRotation
 from authserver.tokens.signingkey import public_jwk
 from authserver.tokens.validation import AccessTokens
@@ -103,7 +104,9 @@ async def server(sqlite_stores: Any) -> Server:
             subject="web-app", family_id=None, auth_time=None, acr=None, amr=(), versions=Versions(0, 0, 0)
         )
     ).token
-    tokens = AccessTokens(ring, sqlite_stores.revocations, ISSUER, clock)
+    tokens = AccessTokens(
+        ring, sqlite_stores.revocations, ISSUER, clock, OpaqueTokens(MASTER, sqlite_stores.references)
+    )
     made = Server(sqlite_stores, clock, rotation, keys, issuer, tokens, token)
     assert await made.accepts(made.token)
     assert await made.accepts(made.forge())
@@ -274,7 +277,6 @@ async def test_a_token_of_a_strangers_key_under_our_kid(server: Server) -> None:
 @pytest.mark.parametrize(
     "typ",
     [
-        "JWT",
         "jwt",
         "at+JWT",
         "AT+JWT",
@@ -298,6 +300,14 @@ async def test_a_token_of_a_strangers_key_under_our_kid(server: Server) -> None:
 )
 async def test_another_type_of_jwt_as_an_access_token(server: Server, typ: object) -> None:
     await server.refuses(server.forge(header={"typ": typ}))
+
+
+@pytest.mark.parametrize("missing", ["client_id", "rv", "jti"])
+async def test_an_id_token_as_an_access_token(server: Server, missing: str) -> None:
+    """Access tokens may have the type of id tokens, for clients that want it so: then the claims tell them apart."""
+    plain = server.forge({"typ": "JWT"})
+    assert (await server.tokens.authenticate(plain))[0].client_id == "web-app"
+    await server.refuses(server.forge({"typ": "JWT"}, {missing: None}))
 
 
 @pytest.mark.parametrize(
@@ -442,7 +452,7 @@ async def test_a_weak_key_in_the_database_is_refused(server: Server, exponent: i
     )
     event = AuditLog(server.clock).event(EventType.KEY_ANNOUNCED, SYSTEM, kid=kid)
     assert await server.stores.keys.add_announced(key, event=event)
-    with pytest.raises(MasterKeyError, match="not an RSA key of an allowed size"):
+    with pytest.raises(MasterKeyError, match="not an acceptable key for RS256"):
         await KeyRing(server.stores.keys, MASTER, server.clock).load()
 
 
@@ -531,9 +541,9 @@ def test_the_watch_sees_what_it_is_for(tmp_path: Any) -> None:
 
 
 def test_no_symmetric_key_can_be_configured() -> None:
-    """The one place where a signature is checked knows one algorithm, and no key that is a text."""
-    assert isinstance(jwt._rs256, RSAAlgorithm)
-    assert jwt._rs256.hash_alg is SHA256
+    """The one table of what is signed and checked knows four algorithms, and none takes a key that is a text."""
+    assert list(ALGORITHMS) == ["RS256", "PS256", "ES256", "EdDSA"]
     signing_input, _, signature = pyjwt.encode({}, "k" * 32, algorithm="HS256").rpartition(".")
-    with pytest.raises(AttributeError):
-        jwt._rs256.verify(signing_input.encode(), "k" * 32, strict.decoded(signature))  # type: ignore[arg-type]  # that is the attack
+    for algorithm in ALGORITHMS.values():
+        with pytest.raises(AttributeError):
+            VerifyingKey(algorithm, "k" * 32).verify(signing_input.encode(), strict.decoded(signature))  # type: ignore[arg-type]  # that is the attack

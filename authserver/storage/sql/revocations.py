@@ -134,7 +134,7 @@ def verdict(facts: TokenFacts, row: Sequence[Any]) -> TokenState:
     """Six independent tests, of which any denies; nothing that is unknown is alive."""
     key_state, jti, session_id, dead_at, user_enabled, user_version, username, enabled, version, issuer_version = row
     own = facts.subject == facts.client_id  # client_credentials: the client is the subject, and nobody else
-    if key_state not in PUBLISHED:
+    if facts.kid is not None and key_state not in PUBLISHED:
         return _dead("kid")
     if jti is not None:
         return _dead("jti")

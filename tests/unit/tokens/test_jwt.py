@@ -24,7 +24,7 @@ CLAIMS = {"iss": ISSUER, "iat": NOON // SECOND, "exp": NOON // SECOND + 300}
 
 
 def _verify(token: str, *, typ: str = "at+jwt", now: int = NOON, leeway: int = 0) -> dict[str, Any]:
-    known = {PAIR.kid: PAIR.public}
+    known = {PAIR.kid: PAIR.verifying}
     return jwt.verify(token, known.get, typ=typ, issuer=ISSUER, now=now, leeway=leeway).claims
 
 

@@ -13,9 +13,10 @@ from authserver.model.revocation import TokenFacts, TokenState
 from authserver.model.time import MINUTE, SECOND
 from authserver.storage.interface import StorageUnavailable
 from authserver.tokens.issuer import TokenIssuer
+from authserver.tokens.opaque import OpaqueTokens
 from authserver.tokens.rotation import KeyRotation
 from authserver.tokens.validation import AccessTokens
-from tests.unit.tokens.builders import ISSUER, NOON, FakeClock, a_rotation, a_signing_server, an_authorization
+from tests.unit.tokens.builders import ISSUER, MASTER, NOON, FakeClock, a_rotation, a_signing_server, an_authorization
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Server:
     verdicts: Verdicts
     issuer: TokenIssuer
     tokens: AccessTokens
+    opaque: OpaqueTokens
 
 
 @pytest.fixture
@@ -47,8 +49,9 @@ async def server(sqlite_stores: Any) -> Server:
     clock = FakeClock()
     rotation = await a_signing_server(sqlite_stores.keys, clock)
     verdicts = Verdicts()
-    tokens = AccessTokens(rotation.ring, verdicts, ISSUER, clock, cached=3)  # type: ignore[arg-type]
-    return Server(clock, rotation, verdicts, TokenIssuer(ISSUER, rotation.ring, 5 * MINUTE, clock), tokens)
+    opaque = OpaqueTokens(MASTER, sqlite_stores.references)
+    tokens = AccessTokens(rotation.ring, verdicts, ISSUER, clock, opaque, cached=3)  # type: ignore[arg-type]
+    return Server(clock, rotation, verdicts, TokenIssuer(ISSUER, rotation.ring, 5 * MINUTE, clock), tokens, opaque)
 
 
 async def test_a_token_of_ours_is_read_back(server: Server) -> None:
@@ -152,4 +155,4 @@ async def test_a_token_from_a_clock_a_minute_ahead_is_accepted_and_from_further_
     server.tokens.verify(token)
     server.clock.advance(-1)
     with pytest.raises(InvalidToken, match="not valid yet"):
-        AccessTokens(server.rotation.ring, server.verdicts, ISSUER, server.clock).verify(token)  # type: ignore[arg-type]
+        AccessTokens(server.rotation.ring, server.verdicts, ISSUER, server.clock, server.opaque).verify(token)  # type: ignore[arg-type]
