@@ -16,6 +16,7 @@ from authserver import telemetry, wiring
 from authserver.background import background, jobs_of
 from authserver.services import Services
 from authserver.settings import Settings, load_settings
+from authserver.web.certificate_header import CertificateHeader
 from authserver.web.middleware import Edge
 from authserver.web.routes import METADATA, routes
 from authserver.web.routing import Router
@@ -81,6 +82,9 @@ def edge(settings: Settings, services: Services) -> Edge:
         trusted_proxies=settings.trusted_proxies,
         https=settings.is_https,
         access_log=settings.access_log,
+        certificates=CertificateHeader(
+            settings.client_certificate_header or "", settings.client_certificate_verified_header or ""
+        ),
     )
 
 

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -28,8 +25,20 @@ from pydantic_settings import (
 from authserver.administration.declarations import TABLES
 from authserver.model.duration import parse_duration, show_duration
 from authserver.model.faults import fault
-from authserver.model.inputs import is_loopback
-from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration
+from authserver.model.time import DAY, HOUR, MINUTE, SECOND
+from authserver.setting_values import (
+    DatabaseUrl,
+    HeaderName,
+    Issuer,
+    Networks,
+    RedisUrl,
+    Span,
+    default_password_threads,
+    mask_url,
+    number,
+)
+
+__all__ = ["Settings", "SettingsError", "config_file", "durations", "load_settings", "mask_url"]
 
 PREFIX = "AUTHSERVER_"
 CONFIG_VARIABLE = "AUTHSERVER_CONFIG"
@@ -38,30 +47,6 @@ DEFAULT_CONFIG = "authserver.toml"
 
 class SettingsError(Exception):
     """The settings are not usable; the text says which and why, for the person who set them."""
-
-
-def _split(value: object) -> object:
-    return [part for part in re.split(r"[,\s]+", value) if part] if isinstance(value, str) else value
-
-
-def _number(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-
-
-def _networks(value: object) -> object:
-    parts = _split(value)
-    return [ip_network(str(part), strict=False) for part in parts] if isinstance(parts, list | tuple) else parts
-
-
-Span: TypeAlias = Annotated[Duration, BeforeValidator(parse_duration)]
-"""A duration in milliseconds, written as seconds or with a unit."""
-
-Networks: TypeAlias = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
-
-
-def default_password_threads() -> int:
-    """One core stays free for requests that are not log-ins."""
-    return max(1, (os.cpu_count() or 1) - 1)
 
 
 class Settings(BaseSettings):
@@ -76,14 +61,14 @@ class Settings(BaseSettings):
 
     # A table: one setting, one entry.
     # fmt: off
-    issuer: str = Field("http://127.0.0.1:8000", description=(
+    issuer: Issuer = Field("http://127.0.0.1:8000", description=(
         "Public URL of this server and the `iss` of its tokens. https, except on loopback; no query, fragment or "
         "trailing slash. Everything outside compares it byte by byte: change it and every token is void."))
-    database_url: str = Field("sqlite+aiosqlite:///var/authserver.db", repr=False, description=(
+    database_url: DatabaseUrl = Field("sqlite+aiosqlite:///var/authserver.db", repr=False, description=(
         "SQLAlchemy URL: `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`. "
         "The only place where state lives."))
     database_pool_size: int = Field(8, ge=1, le=200, description="Connections per worker process (PostgreSQL).")
-    redis_url: str | None = Field(None, repr=False, description=(
+    redis_url: RedisUrl = Field(None, repr=False, description=(
         "Redis or Valkey, `redis://` or `rediss://`. Makes changes reach other servers sooner and counts log-in "
         "attempts per address over all of them; without it, or while it is down, everything still holds."))
     keys_dir: Path = Field(Path("keys"), description=(
@@ -100,7 +85,7 @@ class Settings(BaseSettings):
     session_idle_ttl: Span = Field(HOUR, ge=MINUTE, description="A browser session unused this long is over.")
     session_absolute_ttl: Span = Field(DAY, ge=MINUTE, description="A browser session ends this long after log-in.")
 
-    signing_key_bits: Annotated[Literal[2048, 3072, 4096], BeforeValidator(_number)] = Field(2048, description=(
+    signing_key_bits: Annotated[Literal[2048, 3072, 4096], BeforeValidator(number)] = Field(2048, description=(
         "Size of new RSA signing keys. 3072 signs three times slower, 4096 six times."))
     key_rotation_interval: Span = Field(90 * DAY, ge=HOUR, description="How long a key signs before the next one does.")
     key_announce_before: Span = Field(DAY, ge=15 * MINUTE, description=(
@@ -133,6 +118,16 @@ class Settings(BaseSettings):
     shutdown_grace: Span = Field(10 * SECOND, ge=0, description="How long requests in progress may take at shutdown.")
     trusted_proxies: Networks = Field((), description=(
         "Networks (CIDR, separated by commas) whose X-Forwarded-For and X-Forwarded-Proto are believed."))
+    client_certificate_header: HeaderName = Field(None, description=(
+        "Header in which TRUSTED_PROXIES pass on a client's TLS certificate, for instance `Client-Cert` (RFC 9440) or "
+        "`X-SSL-Client-Cert` (PEM). It is removed from the requests of everybody else. Without it there is no mutual "
+        "TLS."))
+    client_certificate_verified_header: HeaderName = Field(None, description=(
+        "Header in which they say `SUCCESS` when the certificate's chain is good. Without it `tls_client_auth` is off; "
+        "self-signed certificates and tokens bound to certificates do without."))
+    client_secret_jwt: bool = Field(False, description=(
+        "Let clients be registered for `client_secret_jwt`. Prefer `private_key_jwt`: there the server holds nothing "
+        "with which somebody could pose as the client."))
     max_body_bytes: int = Field(65536, ge=1024, description="Larger request bodies are refused (413).")
     request_timeout: Span = Field(10 * SECOND, ge=100, description=(
         "How long a caller may take to send the headers of a request, and after them its body (408), and to read some "
@@ -178,38 +173,14 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("issuer")
-    @classmethod
-    def _check_issuer(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-            raise ValueError("must be an http(s) URL with a host")
-        if parts.query or parts.fragment or "?" in value or "#" in value:
-            raise ValueError("must have no query and no fragment (RFC 8414 section 2)")
-        if value.endswith("/"):
-            raise ValueError("must not end with a slash")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("must be https unless the host is loopback (127.0.0.1, [::1], localhost)")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_database(cls, value: str) -> str:
-        if not value.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
-            raise ValueError("must start with sqlite+aiosqlite: or postgresql+asyncpg:")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _check_redis(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
-        return value
-
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
+        if self.client_certificate_verified_header and not self.client_certificate_header:
+            raise ValueError("client_certificate_verified_header needs client_certificate_header")
+        if self.client_certificate_header and not self.trusted_proxies:
+            raise ValueError("client_certificate_header needs trusted_proxies: it is believed from nobody else")
         if self.refresh_idle_ttl > self.refresh_absolute_ttl:
             raise ValueError("refresh_idle_ttl is longer than refresh_absolute_ttl")
         if self.session_idle_ttl > self.session_absolute_ttl:
@@ -228,18 +199,6 @@ class Settings(BaseSettings):
     def issuer_path(self) -> str:
         """The path part of the issuer, "" for most."""
         return urlsplit(self.issuer).path
-
-
-def mask_url(url: str) -> str:
-    """The URL with its password replaced, for people to read."""
-    parts = urlsplit(url)
-    if parts.password is None and "password=" not in parts.query:
-        return url
-    location = parts.netloc
-    if parts.password is not None:
-        location = f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
-    query = re.sub(r"(password=)[^&]*", r"\1***", parts.query)
-    return urlunsplit((parts.scheme, location, parts.path, query, parts.fragment))
 
 
 def config_file() -> Path | None:

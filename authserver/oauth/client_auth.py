@@ -16,6 +16,7 @@ from authserver.model.time import Instant
 from authserver.oauth.errors import InvalidClient, InvalidRequest
 from authserver.oauth.form import Form
 from authserver.storage.interface import ClientLookup
+from authserver.tokens.client_certificate import ClientCertificate
 
 _NOBODY = bytes(32)
 """Compared against when there is no secret, so that an unknown client costs what a known one does."""
@@ -27,6 +28,10 @@ class PresentedCredentials(NamedTuple):
     authorization: str | None
     """The Authorization header."""
     form: Form
+    endpoint: str = ""
+    """The path that is called, relative to the issuer: "/token"."""
+    certificate: ClientCertificate | None = None
+    """What the sender showed in its TLS handshake."""
 
 
 class Claim(NamedTuple):

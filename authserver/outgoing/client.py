@@ -117,7 +117,7 @@ class Outgoing:
         seconds: float,
     ) -> Fetched:
         url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        sent: dict[bytes | str, bytes | str] = {"Host": target.authority, "Connection": "close", **_OURS, **headers}
+        sent = list({"Host": target.authority, "Connection": "close", **_OURS, **headers}.items())
         connection = self._connection(target, url.origin, max_bytes)
         try:
             patience = {"timeout": {"connect": seconds}}

@@ -18,6 +18,7 @@ from typing import TypeAlias
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from authserver import telemetry
+from authserver.web.certificate_header import CertificateHeader
 from authserver.web.errors import BodyTooLarge, error_response
 from authserver.web.routing import UNMATCHED
 
@@ -51,12 +52,14 @@ class Edge:
         trusted_proxies: Iterable[Network] = (),
         https: bool = False,
         access_log: bool = False,
+        certificates: CertificateHeader = CertificateHeader(),  # noqa: B008 (it never changes)
     ) -> None:
         self._app = app
         self._max_body = max_body
         self._proxies = TrustedProxies(trusted_proxies)
         self._headers = [*_SECURITY, _HSTS] if https else _SECURITY
         self._access_log = access_log
+        self._certificates = certificates
         self._id_prefix = os.urandom(6).hex()
         self._id_counter = itertools.count(1)
 
@@ -67,7 +70,7 @@ class Edge:
         started = perf_counter()
         request_id, length = self._read_headers(scope)
         telemetry.request_id.set(request_id)
-        self._proxies.see_through(scope)
+        self._certificates.take(scope, trusted=self._proxies.see_through(scope))
         answer = _Answer(send, scope, self._headers, request_id)
         try:
             await self._app(scope, self._limited(scope, receive, length), answer.send)
@@ -136,8 +139,9 @@ class TrustedProxies:
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(map(_undressed, networks))
 
-    def see_through(self, scope: Scope) -> None:
-        """Replace client and scheme by what the nearest untrusted hop was seen as.
+    def see_through(self, scope: Scope) -> bool:
+        """Replace client and scheme by what the nearest untrusted hop was seen as; true if the request came from a
+        trusted proxy.
 
         A socket that takes both families shows IPv4 as ::ffff:192.0.2.1; everything behind sees 192.0.2.1.
         """
@@ -145,7 +149,7 @@ class TrustedProxies:
         if client is not None and client[0].startswith("::"):
             client = scope["client"] = (str(_address(client[0]) or client[0]), client[1])
         if not self._networks or client is None or not self._trusts(client[0]):
-            return
+            return False
         forwarded, proto = _forwarded(scope)
         if proto in ("http", "https"):
             scope["scheme"] = proto
@@ -153,6 +157,7 @@ class TrustedProxies:
         address = None if hop is None else _address(hop)
         if address is not None:
             scope["client"] = (str(address), 0)
+        return True
 
     def _trusts(self, address: str) -> bool:
         parsed = _address(address)
