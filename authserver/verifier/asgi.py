@@ -18,9 +18,12 @@ from contextlib import asynccontextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from .asgi_request import BEARER, App, BearerRequest, HasScope, Message, Receive, Scope, Send, authorization_of
-from .challenge import Guard, Needs, Protect
+from .asgi_request import BEARER, App, BearerRequest, HasScope, Message, Receive, Scope, Send
+from .certificate import Certificate
+from .challenge import Dpop, Guard, Protect
+from .needs import Needs
 from .policy import OnStale
+from .resource import ProtectedResource
 from .token import VerifiedToken
 
 if TYPE_CHECKING:
@@ -45,32 +48,42 @@ class BearerAuth:
         verifier: Verifier,
         *,
         realm: str | None = None,
-        resource_metadata: str | None = None,
+        resource_metadata: str | ProtectedResource | None = None,
         exempt: Collection[str] = (),
         protect: Protect = "all",
+        dpop: Dpop = "accepted",
+        public_url: str | None = None,
+        certificate: Callable[[Scope], Certificate | None] | None = None,
         manage: bool = True,
     ) -> None:
         """
+        `resource_metadata`: the URL of this API's metadata (RFC 9728), or the metadata itself, which is then served.
         `exempt`: paths that need no token: exactly these, and with a slash at the end all that is below.
         `protect`: "all" paths but those, or only the routes that are "marked" with `require`.
+        `dpop`: tokens that are bound to a DPoP key are "accepted", also "announced" in challenges, or "required".
+        `public_url`: where clients find this application, for the `htu` of DPoP proofs; by default the origin of the
+        audience. With a path if a proxy takes that off.
+        `certificate`: the client's certificate, of the ASGI scope, for tokens that are bound to one (DER, or PEM text).
         `manage`: start the verifier with the application (and wait up to 5 s until it is ready), close it at the end.
         """
         self.app = app
-        self.guard = Guard.of(verifier, realm, resource_metadata, exempt, protect)
+        options = {"realm": realm, "dpop": dpop, "public_url": public_url}
+        self.guard = Guard.of(verifier, resource_metadata, protect, exempt, **options)
+        self.certificate = certificate
         self.manage = manage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         elif scope["type"] in ("http", "websocket"):
-            await BearerRequest(self.guard, scope, receive, send).run(self.app, verify=self._needs_token(scope))
+            resource = self.guard.resource
+            if resource is not None and scope["type"] == "http" and resource.path in (scope["path"], _own_path(scope)):
+                await resource(scope, receive, send)
+                return
+            request = BearerRequest(self.guard, scope, receive, send, self.certificate)
+            await request.run(self.app, verify=self.guard.needs_token(_own_path(scope)))
         else:
             await self.app(scope, receive, send)
-
-    def _needs_token(self, scope: Scope) -> bool:
-        # A server may serve the application below a prefix; the application's own routes do not know it.
-        path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-        return self.guard.needs_token(path.removeprefix(root) if path.startswith(root + "/") else path)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def starting() -> Message:
@@ -85,6 +98,12 @@ class BearerAuth:
             await send(message)
 
         await self.app(scope, starting, closing)
+
+
+def _own_path(scope: Scope) -> str:
+    """A server may serve the application below a prefix; the application's own routes do not know it."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return path.removeprefix(root) if path.startswith(root + "/") else path
 
 
 @asynccontextmanager
@@ -105,15 +124,17 @@ async def _start(verifier: Verifier) -> None:
 def require(
     scope: str | Iterable[str] | None = None,
     *,
+    acr: str | Iterable[str] | None = None,
+    max_age: float | None = None,
     max_staleness: float | None = None,
     on_stale: OnStale | None = None,
 ) -> Requirement:
     """What a route needs: a decorator for handlers that take a request, or `Depends(require(scope="read"))` in FastAPI.
 
-    `scope`: all of these, else 403. `max_staleness`, `on_stale`: instead of the verifier's own. Needs BearerAuth.
+    `scope`: all of these, else 403. `acr`, `max_age`: a log-in of one of these classes, at most so many seconds ago,
+    else 401 (RFC 9470). `max_staleness`, `on_stale`: instead of the verifier's own. Needs BearerAuth.
     """
-    fixed = scope if scope is None or isinstance(scope, str) else tuple(scope)
-    return Requirement(Needs(fixed, max_staleness, on_stale))
+    return Requirement(Needs.of(scope, max_staleness, on_stale, acr, max_age))
 
 
 class Requirement:
@@ -145,13 +166,13 @@ class Requirement:
         with bearer.remembering():
             token = bearer.admitted(self.needs)
             if token is None:
-                token = await bearer.guard.check_async(authorization_of(request.scope), self.needs)
+                token = await bearer.guard.admit_async(bearer.presented(), self.needs)
         return bearer.admit(request.scope, token, self.needs)
 
     def _check_now(self, request: HasScope) -> VerifiedToken:
         bearer = self._bearer_of(request)
         with bearer.remembering():
-            token = bearer.admitted(self.needs) or bearer.guard.check(authorization_of(request.scope), self.needs)
+            token = bearer.admitted(self.needs) or bearer.guard.admit(bearer.presented(), self.needs)
         return bearer.admit(request.scope, token, self.needs)
 
     def _bearer_of(self, request: HasScope) -> BearerRequest:

@@ -2,29 +2,34 @@
 
 The token is taken from the Authorization header and from nowhere else: URLs are logged and shared (RFC 9700
 section 4.3.2).
-Answers follow RFC 6750 section 3 and RFC 9728 section 5.1.
+Answers follow RFC 6750 section 3, RFC 9449 section 7.1 and RFC 9728 section 5.1.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
 
-from .errors import MalformedRequest, MissingToken, Refusal
-from .policy import OnStale
+from .dpop_key import ALGORITHMS
+from .errors import InsufficientScope, MissingToken, ProofRequired, Refusal
+from .needs import Needs
+from .possession import BEARER, Shown
+from .request_facts import Presented, RequestFacts, credentials, url_of
+from .resource import ProtectedResource
 from .token import VerifiedToken
 
 if TYPE_CHECKING:
     from .verifier import Verifier
 
 Protect = Literal["all", "marked"]
+Dpop = Literal["accepted", "announced", "required"]
+"""Tokens that are bound to a DPoP key are let in with a proof; they are also asked for; no others are let in."""
 
 logger = logging.getLogger("authserver.verifier")
-_CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _ERRORS_WITHOUT_CODE = {401: "unauthorized", 503: "temporarily_unavailable"}
 
 
@@ -35,35 +40,6 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     """JSON."""
-
-
-class Needs(NamedTuple):
-    """What a route asks of a token; None is "what the verifier says"."""
-
-    scope: str | Iterable[str] | None = None
-    max_staleness: float | None = None
-    on_stale: OnStale | None = None
-
-    def same_policy(self, other: Needs) -> bool:
-        """Whether what was verified for one need not be verified again for the other, but for the scope."""
-        return (self.max_staleness, self.on_stale) == (other.max_staleness, other.on_stale)
-
-
-def bearer_token(authorization: Sequence[str]) -> str:
-    """The token in the values of all Authorization headers of a request (RFC 6750 section 2.1).
-
-    Raises MissingToken when there is none or it is of another scheme, MalformedRequest for more than one header and for
-    what is no token.
-    """
-    if len(authorization) > 1:
-        raise MalformedRequest("More than one Authorization header.")
-    value = authorization[0].strip(" \t") if authorization else ""
-    if value.split(" ", 1)[0].lower() != "bearer":
-        raise MissingToken
-    credentials = _CREDENTIALS.fullmatch(value)
-    if credentials is None:
-        raise MalformedRequest("The Authorization header is malformed.")
-    return credentials[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +56,90 @@ class Guard:
     protect: Protect = "all"
     """Paths but those, or only the routes that are "marked" with `require`."""
 
+    dpop: Dpop = "accepted"
+    public_url: str | None = None
+    """Where clients find this service, for DPoP proofs: origin, and what a proxy takes off the path."""
+    resource: ProtectedResource | None = None
+    """Metadata that the middleware serves at its well-known path."""
+
     @classmethod
     def of(
         cls,
         verifier: Verifier,
-        realm: str | None,
-        resource_metadata: str | None,
-        exempt: Collection[str],
+        resource_metadata: str | ProtectedResource | None,
         protect: Protect,
+        exempt: Collection[str],
+        **options: Any,
     ) -> Self:
         """With the options of a BearerAuth as they were given; raises ValueError for what cannot work."""
         if protect not in get_args(Protect):
             raise ValueError(f'protect {protect!r}: must be "all" or "marked"')
         if isinstance(exempt, str):
             raise ValueError(f"exempt {exempt!r}: must be a list of paths")
-        return cls(verifier, realm, resource_metadata, frozenset(exempt), protect)
+        if options["dpop"] not in get_args(Dpop):
+            raise ValueError(f"dpop {options['dpop']!r}: must be one of {', '.join(get_args(Dpop))}")
+        told: dict[str, Any] = {"protect": protect, "exempt": frozenset(exempt), **options}
+        if isinstance(resource_metadata, ProtectedResource):
+            return cls(verifier, resource_metadata=resource_metadata.metadata_url, resource=resource_metadata, **told)
+        return cls(verifier, resource_metadata=resource_metadata, **told)
 
-    def check(self, authorization: Sequence[str], needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008 - immutable
+    def presented(self, authorization: Sequence[str], request: RequestFacts | None = None) -> Presented:
+        """The token in these Authorization headers, and with what the request proves it; raises Refusal.
+
+        Without `request` only bearer tokens are let in. Make it once for each request: a proof counts once.
+        """
+        scheme, token = credentials(authorization)
+        if scheme == "Bearer":
+            if self.dpop == "required":
+                raise ProofRequired("Only tokens that are bound to a DPoP key are let in here.", scheme="DPoP")
+            certificate = None if request is None else request.certificate
+            return Presented(token, BEARER if certificate is None else Shown(certificate=certificate))
+        if request is None:
+            raise MissingToken
+        url = url_of(request, self.public_url, self.verifier.audiences)
+        return Presented(token, Shown(scheme, request.method, url, request.proofs, request.certificate))
+
+    def admit(self, presented: Presented, needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008 - immutable
+        """The verified token; raises Refusal."""
+        with _in_its_scheme(presented.shown):
+            token = self.verifier.verify(presented.token, **_told(needs, presented.shown))
+            self.require(token, needs, scope=False)
+        return token
+
+    async def admit_async(self, presented: Presented, needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008
+        with _in_its_scheme(presented.shown):
+            token = await self.verifier.verify_async(presented.token, **_told(needs, presented.shown))
+            self.require(token, needs, scope=False)
+        return token
+
+    def require(self, token: VerifiedToken, needs: Needs, *, scope: bool = True) -> None:
+        """What can be asked of a token that was let in already; raises Refusal."""
+        if scope and needs.scope is not None and not token.has_scope(needs.scope):
+            raise InsufficientScope
+        if needs.acr or needs.max_age is not None:
+            self.verifier.require_authentication(token, acr=needs.acr, max_age=needs.max_age)
+
+    def check(
+        self,
+        authorization: Sequence[str],
+        needs: Needs = Needs(),  # noqa: B008 - immutable
+        request: RequestFacts | None = None,
+    ) -> VerifiedToken:
         """The verified token of a request with these Authorization headers; raises Refusal."""
-        return self.verifier.verify(bearer_token(authorization), **needs._asdict())
+        return self.admit(self.presented(authorization, request), needs)
 
-    async def check_async(self, authorization: Sequence[str], needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008
-        return await self.verifier.verify_async(bearer_token(authorization), **needs._asdict())
+    async def check_async(
+        self,
+        authorization: Sequence[str],
+        needs: Needs = Needs(),  # noqa: B008 - immutable
+        request: RequestFacts | None = None,
+    ) -> VerifiedToken:
+        return await self.admit_async(self.presented(authorization, request), needs)
+
+    def nonce_header(self, shown: Shown | None) -> tuple[tuple[str, str], ...]:
+        """For answers to whoever uses DPoP, where nonces are asked for (RFC 9449 section 8.2)."""
+        nonce = self.verifier.dpop_nonce() if shown is not None and shown.scheme == "DPoP" else None
+        return () if nonce is None else (("DPoP-Nonce", nonce),)
 
     def answer(self, refusal: Refusal, scope: str | Iterable[str] | None = None) -> Answer:
         """Status, headers and JSON body; `scope` is what the route needs, said where a token with it would help.
@@ -118,16 +156,25 @@ class Guard:
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
         ]
-        challenge = refusal.www_authenticate(
-            resource_metadata=self.resource_metadata,
-            realm=self.realm,
-            scope=scope if refusal.error in (None, "insufficient_scope") else None,
-        )
+        challenge = self._challenge(refusal, scope)
         if challenge is not None:
             headers.append(("WWW-Authenticate", challenge))
         if refusal.retry_after is not None:
             headers.append(("Retry-After", str(refusal.retry_after)))
-        return Answer(refusal.status, tuple(headers), body)
+        return Answer(refusal.status, (*headers, *refusal.headers), body)
+
+    def _challenge(self, refusal: Refusal, scope: str | Iterable[str] | None) -> str | None:
+        """In the scheme that was used; where both are possible and one is to choose, the other one behind it."""
+        if self.dpop == "required":
+            refusal.scheme = "DPoP"
+        own = refusal.www_authenticate(
+            resource_metadata=self.resource_metadata,
+            realm=self.realm,
+            scope=scope if refusal.error in (None, "insufficient_scope") else None,
+        )
+        if own is None or self.dpop != "announced":
+            return own
+        return f"{own}, Bearer" if refusal.scheme == "DPoP" else f'{own}, DPoP algs="{" ".join(ALGORITHMS)}"'
 
     def needs_token(self, path: str) -> bool:
         """Before the application is asked."""
@@ -142,6 +189,22 @@ class Guard:
             return True
         folders = (folder for folder in self.exempt if folder.endswith("/"))
         return any(path.startswith(folder) for folder in folders) and _is_plain(path)
+
+
+@contextmanager
+def _in_its_scheme(shown: Shown) -> Iterator[None]:
+    """Who used DPoP is answered in DPoP (RFC 9449 section 7.1)."""
+    try:
+        yield
+    except Refusal as refusal:
+        if shown.scheme == "DPoP":
+            refusal.scheme = "DPoP"
+        raise
+
+
+def _told(needs: Needs, shown: Shown) -> dict[str, Any]:
+    options = {"scope": needs.scope, "max_staleness": needs.max_staleness, "on_stale": needs.on_stale}
+    return options if shown is BEARER else {**options, "shown": shown}
 
 
 def _is_plain(path: str) -> bool:

@@ -154,7 +154,7 @@ def _check_token(claims: Mapping[str, Any], access_token: str) -> None:
 def _iat(claims: Mapping[str, Any]) -> float:
     """A fraction is allowed (RFC 7519 section 2): the clock is somebody else's."""
     iat = claims.get("iat")
-    if type(iat) not in (int, float) or not 0 <= iat < MAX_NUMERIC_DATE:
+    if isinstance(iat, bool) or not isinstance(iat, int | float) or not 0 <= iat < MAX_NUMERIC_DATE:
         raise Malformed("iat is missing or malformed")
     return iat
 

@@ -18,7 +18,7 @@ class Nonces:
     """
 
     def __init__(self, key: bytes, period: float = PERIOD) -> None:
-        """`key`: the same in all processes that are to accept each other's nonces. Raises ValueError for a short one."""
+        """`key`: the same in all processes that accept each other's nonces. Raises ValueError for a short one."""
         if len(key) < MIN_KEY_BYTES:
             raise ValueError(f"the key for nonces has fewer than {MIN_KEY_BYTES} bytes")
         self._key = key
@@ -34,7 +34,7 @@ class Nonces:
     def accepts(self, nonce: str, now: float) -> bool:
         number = int(now // self._period)
         shown = nonce.encode("utf-8", "surrogatepass")
-        return any([hmac.compare_digest(shown, self._of(n).encode()) for n in (number, number - 1)])
+        return any(hmac.compare_digest(shown, self._of(n).encode()) for n in (number, number - 1))
 
     def ends(self, now: float) -> float:
         """When the newest nonce of this moment is good no more: so long must a proof be remembered."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from hmac import compare_digest
 from typing import Literal, NoReturn
 
+from .certificate import Certificate, certificate_thumbprint
 from .clock import Clock
 from .confirmation import Confirmation
 from .dpop import DpopProof, NonceNeeded, ProofRefused, Window, check_proof, the_proof
@@ -20,9 +18,6 @@ from .proof_errors import InvalidProof, NotBound, ProofReplayed, ProofRequired, 
 from .replay import Replays, TooMany
 
 Scheme = Literal["Bearer", "DPoP"]
-Certificate = bytes | str
-"""DER, or PEM as text."""
-
 MAX_WINDOW = 300.0
 
 
@@ -138,12 +133,3 @@ def _require_certificate(thumbprint: str, shown: Shown) -> None:
     given = shown.certificate() if callable(shown.certificate) else shown.certificate
     if given is None or not compare_digest(certificate_thumbprint(given), thumbprint):
         raise WrongCertificate
-
-
-def certificate_thumbprint(certificate: Certificate) -> str:
-    """`x5t#S256`: SHA-256 of the DER in base64url (RFC 8705 section 3.1). Of what is no PEM: an empty text."""
-    try:
-        der = ssl.PEM_cert_to_DER_cert(certificate) if isinstance(certificate, str) else certificate
-    except ValueError:
-        return ""
-    return urlsafe_b64encode(sha256(der).digest()).rstrip(b"=").decode("ascii")

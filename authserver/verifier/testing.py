@@ -26,10 +26,11 @@ from typing import Any
 from . import clock
 from .testing_book import AUDIENCE, CLIENT, Book, unverified_claims
 from .testing_network import Closing, LoopbackServer, MemoryTransport
+from .testing_proof import ProofKey
 from .testing_site import Site
 from .verifier import Verifier
 
-__all__ = ["AUDIENCE", "ISSUER", "FakeIssuer"]
+__all__ = ["AUDIENCE", "ISSUER", "FakeIssuer", "ProofKey"]
 
 ISSUER = "https://issuer.test"
 _SETTLE_SECONDS = 5.0
@@ -66,13 +67,16 @@ class FakeIssuer(Closing):
         client_id: str = "app-1",
         sid: str | None = "",
         expires_in: float | None = None,
+        bound_to: ProofKey | None = None,
         **claims: Any,
     ) -> str:
         """An access token. Each has a session of its own, unless `sid` names one or is None (a program's own token).
 
-        `claims` are added to the usual ones or replace them; None leaves one out (`exp=None`).
+        `bound_to`: a DPoP key, without whose proofs it is worth nothing. `claims` are added to the usual ones or replace them; None leaves one out (`exp=None`).
         """
-        return self._book.token(sub, scope, client_id=client_id, sid=sid, expires_in=expires_in, claims=claims)
+        bound = {} if bound_to is None else {"cnf": {"jkt": bound_to.jkt}}
+        said = {**bound, **claims}
+        return self._book.token(sub, scope, client_id=client_id, sid=sid, expires_in=expires_in, claims=said)
 
     def client_token(self, client_id: str = "program-1", scope: str = "", **claims: Any) -> str:
         """A program's own token: its subject is the client, and it has no session."""
@@ -81,6 +85,10 @@ class FakeIssuer(Closing):
     def bearer(self, *args: Any, **kwargs: Any) -> dict[str, str]:
         """The header with such a `token`, for a test client: `client.get("/", headers=issuer.bearer(scope="read"))`."""
         return {"Authorization": f"Bearer {self.token(*args, **kwargs)}"}
+
+    def proof_key(self, alg: str = "ES256") -> ProofKey:
+        """A client's DPoP key, by the time here."""
+        return ProofKey(alg, now=self.now)
 
     # -- taking back: each returns the sequence number ----------------------------------------------
 

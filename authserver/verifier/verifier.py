@@ -104,6 +104,10 @@ class Verifier:
     def __repr__(self) -> str:
         return f"<Verifier of {self.issuer} for {', '.join(sorted(self._core.expected.audiences))}>"
 
+    @property
+    def audiences(self) -> frozenset[str]:
+        return self._core.expected.audiences
+
     def _prepare(self) -> None:
         self._lock = threading.Lock()
         self._started = False
@@ -245,7 +249,7 @@ class Verifier:
             raise
 
     def dpop_nonce(self) -> str | None:
-        """The value of the header DPoP-Nonce, for answers to those who use DPoP; None where nonces are not asked for."""
+        """What the header DPoP-Nonce says in answers to those who use DPoP; None where nonces are not asked for."""
         return self._possession.current_nonce()
 
     # -- telling ----------------------------------------------------------------------------------

@@ -20,10 +20,15 @@ from contextvars import ContextVar
 from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from .challenge import Answer, Guard, Needs, Protect
-from .errors import InsufficientScope, Refusal
+from .certificate import Certificate
+from .challenge import Answer, Dpop, Guard, Protect
+from .errors import Refusal
+from .needs import Needs
 from .policy import OnStale
+from .request_facts import Presented
+from .resource import ProtectedResource
 from .token import VerifiedToken
 
 if TYPE_CHECKING:
@@ -47,31 +52,44 @@ class BearerAuth:
         verifier: Verifier,
         *,
         realm: str | None = None,
-        resource_metadata: str | None = None,
+        resource_metadata: str | ProtectedResource | None = None,
         exempt: Collection[str] = (),
         protect: Protect = "all",
+        dpop: Dpop = "accepted",
+        public_url: str | None = None,
+        certificate: Callable[[Environ], Certificate | None] | None = None,
     ) -> None:
         """
+        `resource_metadata`: the URL of this API's metadata (RFC 9728), or the metadata itself, which is then served.
         `exempt`: paths that need no token: exactly these, and with a slash at the end all that is below.
         `protect`: "all" paths but those, or only the views that are "marked" with `require`.
+        `dpop`: tokens that are bound to a DPoP key are "accepted", also "announced" in challenges, or "required".
+        `public_url`: where clients find this application, for the `htu` of DPoP proofs; by default the origin of the
+        audience. With a path if a proxy takes that off.
+        `certificate`: the client's certificate, of the environ, for tokens that are bound to one (DER, or PEM text).
         """
         self.app = app
-        self.guard = Guard.of(verifier, realm, resource_metadata, exempt, protect)
+        options = {"realm": realm, "dpop": dpop, "public_url": public_url}
+        self.guard = Guard.of(verifier, resource_metadata, protect, exempt, **options)
+        self.certificate = certificate
         self._started = False
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        resource = self.guard.resource
+        if resource is not None and _path(environ) == resource.path:
+            return resource.wsgi(environ, start_response)
         self._start()
-        request = _Request(self.guard, environ)
+        request = _Request(self.guard, environ, self.certificate)
         begun: list[bool] = []
 
-        def starting(*response: Any) -> Any:
+        def starting(status: str, headers: list[tuple[str, str]], *why: Any) -> Any:
             begun.append(True)
-            return start_response(*response)
+            return start_response(status, request.with_nonce(headers), *why)
 
         mark = _current.set(request)
         try:
             if self.guard.needs_token(_path(environ)):
-                request.admit(self.guard.check(request.authorization))
+                request.admit(self.guard.admit(request.presented()))
             return self.app(environ, starting)
         except Refusal as refusal:
             answer = self.guard.answer(refusal)
@@ -92,30 +110,70 @@ class BearerAuth:
 class _Request:
     """The request that the wrapper is handling; `require` finds it in a context variable."""
 
-    def __init__(self, guard: Guard, environ: Environ) -> None:
+    def __init__(
+        self, guard: Guard, environ: Environ, certificate: Callable[[Environ], Certificate | None] | None
+    ) -> None:
         self.guard = guard
         self.environ = environ
+        self._certificate = certificate
+        self._presented: Presented | None = None
         self.token: VerifiedToken | None = None
         self.admitted_for = Needs()
         """What `token` was verified for."""
 
-    @property
-    def authorization(self) -> list[str]:
-        """WSGI has one value for all headers of a name; two of them, joined by the server, are no token."""
-        value = self.environ.get("HTTP_AUTHORIZATION")
-        return [] if value is None else [value]
+    def presented(self) -> Presented:
+        """Once for each request, so that a proof which several requirements ask about is not its own replay."""
+        if self._presented is None:
+            self._presented = self.guard.presented(
+                _values(self.environ, "HTTP_AUTHORIZATION"), _Facts(self.environ, self._certificate)
+            )
+        return self._presented
+
+    def with_nonce(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        if self._presented is None or any(name.lower() == "dpop-nonce" for name, _ in headers):
+            return headers
+        return [*headers, *self.guard.nonce_header(self._presented.shown)]
 
     def admit(self, token: VerifiedToken, needs: Needs = Needs()) -> None:  # noqa: B008 (frozen)
         self.admitted_for = needs
         self.token = self.environ[TOKEN] = token
 
     def suffices(self, needs: Needs) -> bool:
-        """Whether the token was verified already, under the same policy; raises InsufficientScope."""
+        """Whether the token was verified already, under the same policy; raises Refusal for what it lacks."""
         if self.token is None or not needs.same_policy(self.admitted_for):
             return False
-        if needs.scope is not None and not self.token.has_scope(needs.scope):
-            raise InsufficientScope
+        self.guard.require(self.token, needs)
         return True
+
+
+class _Facts:
+    """`RequestFacts` of an environ."""
+
+    def __init__(self, environ: Environ, certificate: Callable[[Environ], Certificate | None] | None) -> None:
+        self._environ = environ
+        self.certificate = None if certificate is None else lambda: certificate(environ)
+
+    @property
+    def method(self) -> str:
+        return str(self._environ.get("REQUEST_METHOD", ""))
+
+    @property
+    def host(self) -> str:
+        return str(self._environ.get("HTTP_HOST", ""))
+
+    @property
+    def path(self) -> str:
+        return _raw_path(self._environ)
+
+    @property
+    def proofs(self) -> list[str]:
+        return _values(self._environ, "HTTP_DPOP")
+
+
+def _values(environ: Environ, name: str) -> list[str]:
+    """WSGI has one value for all headers of a name; two of them, joined by the server, are no token."""
+    value = environ.get(name)
+    return [] if value is None else [value]
 
 
 _current: ContextVar[_Request] = ContextVar("authserver.bearer")
@@ -132,15 +190,18 @@ def current_token() -> VerifiedToken:
 def require(
     scope: str | Iterable[str] | None = None,
     *,
+    acr: str | Iterable[str] | None = None,
+    max_age: float | None = None,
     max_staleness: float | None = None,
     on_stale: OnStale | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What a view needs. Without it the view is not called, and 401, 403 or 503 is what it seems to have returned: a
     response of Django for views that take Django's request, else the tuple that Flask makes a response of.
 
-    `scope`: all of these, else 403. `max_staleness`, `on_stale`: instead of the verifier's own. Needs BearerAuth.
+    `scope`: all of these, else 403. `acr`, `max_age`: a log-in of one of these classes, at most so many seconds ago,
+    else 401 (RFC 9470). `max_staleness`, `on_stale`: instead of the verifier's own. Needs BearerAuth.
     """
-    needs = Needs(scope if scope is None or isinstance(scope, str) else tuple(scope), max_staleness, on_stale)
+    needs = Needs.of(scope, max_staleness, on_stale, acr, max_age)
     return lambda view: _guarded_async(view, needs) if inspect.iscoroutinefunction(view) else _guarded(view, needs)
 
 
@@ -150,7 +211,7 @@ def _guarded(view: Callable[..., Any], needs: Needs) -> Callable[..., Any]:
         request = _request()
         try:
             if not request.suffices(needs):
-                request.admit(request.guard.check(request.authorization, needs), needs)
+                request.admit(request.guard.admit(request.presented(), needs), needs)
         except Refusal as refusal:
             return _view_answer(request.guard.answer(refusal, needs.scope), args)
         return view(*args, **kwargs)
@@ -164,7 +225,7 @@ def _guarded_async(view: Callable[..., Awaitable[Any]], needs: Needs) -> Callabl
         request = _request()
         try:
             if not request.suffices(needs):
-                request.admit(await request.guard.check_async(request.authorization, needs), needs)
+                request.admit(await request.guard.admit_async(request.presented(), needs), needs)
         except Refusal as refusal:
             return _view_answer(request.guard.answer(refusal, needs.scope), args)
         return await view(*args, **kwargs)
@@ -188,6 +249,16 @@ def _view_answer(answer: Answer, args: tuple[Any, ...]) -> Any:
 
 def _status(answer: Answer) -> str:
     return f"{answer.status} {HTTPStatus(answer.status).phrase}"
+
+
+def _raw_path(environ: Environ) -> str:
+    """As it was sent, where the server tells; else as well as it can be put together again."""
+    for name in ("RAW_URI", "REQUEST_URI"):
+        uri = str(environ.get(name, ""))
+        if uri.startswith("/"):
+            return uri.partition("?")[0]
+    path = str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", ""))
+    return quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~")
 
 
 def _path(environ: Environ) -> str:
