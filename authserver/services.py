@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from authserver.administration.keys import KeyDirectory
     from authserver.audit.log import AuditLog
     from authserver.clock import SteadyClock
+    from authserver.oauth.authorization import AuthorizationFlow
+    from authserver.oauth.authorization_requests import AuthorizationRequests
     from authserver.oauth.client_auth import ClientAuthenticator
+    from authserver.oauth.consent import Consents
     from authserver.oauth.grants.base import Grant
     from authserver.oauth.introspection import Introspector
     from authserver.oauth.issuance import TokenIssuance
@@ -46,10 +49,12 @@ if TYPE_CHECKING:
         DeviceStore,
         FamilyStore,
         KeyStore,
+        LogoutStore,
         LogStore,
         MaintenanceStore,
         OnceStore,
         ReferenceStore,
+        RegistrationStore,
         ResourceServerStore,
         RevocationStore,
         SessionStore,
@@ -114,6 +119,8 @@ class Services:
     devices: DeviceStore
     once: OnceStore
     references: ReferenceStore
+    registrations: RegistrationStore
+    logouts: LogoutStore
 
     client_cache: CachedLookup
     """Clients out of memory, for hot paths; `clients` is the exact way."""
@@ -134,6 +141,11 @@ class Services:
     throttle: LoginThrottle
     login: Login
     sessions: Sessions
+
+    authorization_requests: AuthorizationRequests
+    authorization_flow: AuthorizationFlow
+    remembered_consents: Consents
+    """What people allowed; `consents` is where it is stored."""
 
     client_auth: ClientAuthenticator
     client_directory: ClientDirectory

@@ -24,9 +24,11 @@ from authserver.storage.sql import (
     SqlFamilies,
     SqlKeys,
     SqlLog,
+    SqlLogouts,
     SqlMaintenance,
     SqlOnce,
     SqlReferences,
+    SqlRegistrations,
     SqlRevocations,
     SqlSessions,
     SqlThrottle,
@@ -61,6 +63,8 @@ class Stores:
     devices: SqlDevices
     once: SqlOnce
     references: SqlReferences
+    registrations: SqlRegistrations
+    logouts: SqlLogouts
 
 
 def stores_of(database: Database) -> Stores:
@@ -80,6 +84,8 @@ def stores_of(database: Database) -> Stores:
         SqlDevices(database),
         SqlOnce(database),
         SqlReferences(database),
+        SqlRegistrations(database),
+        SqlLogouts(database),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from time import monotonic_ns
 
@@ -21,6 +21,7 @@ from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenG
 from authserver.oauth.introspection import Introspector
 from authserver.oauth.issuance import TokenIssuance
 from authserver.oauth.revocation import TokenRevocation
+from authserver.oauth.subjects import Subjects
 from authserver.revocation.revoker import Revoker
 from authserver.services import Resource, Services
 from authserver.sessions.lifecycle import Sessions
@@ -34,6 +35,7 @@ from authserver.storage.sql import open_database
 from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
+from authserver.wiring.authorization import AuthorizationParts
 from authserver.wiring.feed import FeedParts
 from authserver.wiring.outgoing import open_outgoing
 from authserver.wiring.parts import Ground, Stores, Tokens
@@ -117,7 +119,9 @@ async def _assemble(
     )
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
-    clients, grants = AnnouncedClients(stores.clients, announce, ground.bus), _grants(ground, tokens)
+    authorization = AuthorizationParts.of(ground, tokens, stores.clients, _subjects(ground))
+    clients = AnnouncedClients(stores.clients, announce, ground.bus)
+    grants = grant_table(authorization.grant, *_grants(ground, tokens))
     parts = FeedParts.of(ground, tokens, revoker, announce)
     return Services(
         issuer=settings.issuer,
@@ -137,6 +141,8 @@ async def _assemble(
         devices=stores.devices,
         once=stores.once,
         references=stores.references,
+        registrations=stores.registrations,
+        logouts=stores.logouts,
         client_cache=ground.client_cache,
         cache=ground.cache,
         bus=ground.bus,
@@ -153,6 +159,9 @@ async def _assemble(
         throttle=throttle,
         login=_login(ground, tokens, sessions, passwords, throttle),
         sessions=sessions,
+        authorization_requests=authorization.requests,
+        authorization_flow=authorization.flow,
+        remembered_consents=authorization.consents,
         client_auth=ClientAuthenticator(ground.client_cache, now, stores.clients),
         client_directory=_client_directory(ground, clients, grants),
         grants=grants,
@@ -208,9 +217,13 @@ def _client_directory(ground: Ground, clients: ClientStore, grants: Collection[s
     return ClientDirectory(clients, LastAdmin(clients, settings.issuer), readers, ground.audit, ground.now)
 
 
-def _grants(ground: Ground, tokens: Tokens) -> Mapping[str, Grant]:
+def _subjects(ground: Ground) -> Subjects:
+    return Subjects(ground.master.derive("pairwise subject"))
+
+
+def _grants(ground: Ground, tokens: Tokens) -> tuple[Grant, ...]:
     settings, stores = ground.settings, ground.stores
-    return grant_table(
+    return (
         ClientCredentialsGrant(ground.client_cache, settings.issuer),
         RefreshTokenGrant(
             stores.families,

@@ -21,9 +21,11 @@ from authserver.storage.sql import (
     SqlFamilies,
     SqlKeys,
     SqlLog,
+    SqlLogouts,
     SqlMaintenance,
     SqlOnce,
     SqlReferences,
+    SqlRegistrations,
     SqlResourceServers,
     SqlRevocations,
     SqlSessions,
@@ -60,6 +62,8 @@ class Stores:
     devices: SqlDevices
     once: SqlOnce
     references: SqlReferences
+    registrations: SqlRegistrations
+    logouts: SqlLogouts
 
     @classmethod
     def of(cls, db: Database) -> Stores:
@@ -80,6 +84,8 @@ class Stores:
             SqlDevices(db),
             SqlOnce(db),
             SqlReferences(db),
+            SqlRegistrations(db),
+            SqlLogouts(db),
         )
 
 

@@ -34,8 +34,8 @@ class ClientStore(ClientLookup, Protocol):
     async def update(self, client: Client, *, unless_changed_since: Instant, event: AuditEvent) -> bool:
         """Unless it was changed since the moment `unless_changed_since`, its `updated_at` when it was read,
         replace name, auth_method, grant_types, scopes, resources, audiences, redirect_uris,
-        first_party, refresh_rotation, access_token_ttl, updated_at. Never `enabled`, `version`
-        or secrets. False if unknown, or changed by somebody else."""
+        first_party, refresh_rotation, access_token_ttl, updated_at and every field without a column of its own.
+        Never `enabled`, `version` or secrets. False if unknown, or changed by somebody else."""
         ...
 
     async def set_enabled(self, client_id: str, enabled: bool, *, at: Instant, event: AuditEvent) -> bool:

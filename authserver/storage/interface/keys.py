@@ -1,4 +1,4 @@
-"""The key ring."""
+"""The key ring. Every algorithm has keys of its own, which no verb about another one's touches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class KeyStore(Protocol):
         ...
 
     async def add_announced(self, key: SigningKey, *, event: AuditEvent) -> bool:
-        """Publish a key that does not sign yet. At most one is announced; False if there is one."""
+        """Publish a key that does not sign yet. At most one per algorithm is announced; False if there is one."""
         ...
 
     async def activate(
@@ -24,14 +24,15 @@ class KeyStore(Protocol):
     ) -> bool:
         """Make the announced key `kid` the one that signs and retire `instead_of` (None: no key is active),
         which stays published until `remove_at`. One atomic step: of many racing callers exactly one gets True,
-        and there is never more or, once there was one, less than one active key."""
+        and there is never more or, once there was one, less than one active key of an algorithm. False if the two
+        are of different ones."""
         ...
 
     async def replace_now(
         self, key: SigningKey, *, instead_of: str | None, at: Instant, reason: str, event: AuditEvent
     ) -> bool:
-        """Emergency: `key` (not stored yet) signs from now on; `instead_of`, and a key that was announced, are
-        revoked, with an outbox entry each. True for exactly one of many racing callers."""
+        """Emergency: `key` (not stored yet) signs from now on; `instead_of`, and a key of its algorithm that was
+        announced, are revoked, with an outbox entry each. True for exactly one of many racing callers."""
         ...
 
     async def purge(self, *, now: Instant) -> int:

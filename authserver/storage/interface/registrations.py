@@ -35,7 +35,9 @@ class RegistrationStore(Protocol):
         self, client: Client, registration: Registration, *, unless_changed_since: Instant, event: AuditEvent | None
     ) -> bool:
         """Change client and registration together; the client as in `ClientStore.update`, its secrets too (those of
-        `client` instead of the stored ones). None as event: nothing but freshness changed."""
+        `client` instead of the stored ones), and token, freshness and etag of the registration. None as event:
+        nothing but these changed, and the client is not written. False as in `ClientStore.update`, or when the
+        client has no registration."""
         ...
 
     async def used(self, client_id: str, *, at: Instant, interval: int) -> None:

@@ -16,9 +16,11 @@ from authserver.storage.sql.engine import open_database
 from authserver.storage.sql.families import SqlFamilies
 from authserver.storage.sql.keys import SqlKeys
 from authserver.storage.sql.log import SqlLog
+from authserver.storage.sql.logouts import SqlLogouts
 from authserver.storage.sql.maintenance import SqlMaintenance
 from authserver.storage.sql.once import SqlOnce
 from authserver.storage.sql.references import SqlReferences
+from authserver.storage.sql.registrations import SqlRegistrations
 from authserver.storage.sql.resource_servers import SqlResourceServers
 from authserver.storage.sql.revocations import SqlRevocations
 from authserver.storage.sql.schema import migrate, schema_head
@@ -36,9 +38,11 @@ __all__ = [
     "SqlFamilies",
     "SqlKeys",
     "SqlLog",
+    "SqlLogouts",
     "SqlMaintenance",
     "SqlOnce",
     "SqlReferences",
+    "SqlRegistrations",
     "SqlResourceServers",
     "SqlRevocations",
     "SqlSessions",

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.ids import uuid7_floor
-from authserver.model.time import MINUTE, Instant
+from authserver.model.time import HOUR, MINUTE, Instant
 from authserver.storage.interface import Housekeeping, StorageUnavailable
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.partitions import (
@@ -25,7 +25,22 @@ from authserver.storage.sql.partitions import (
     old_partitions,
     partition,
 )
-from authserver.storage.sql.tables import audit, families, metadata, revoked_tokens, sessions, throttle
+from authserver.storage.sql.tables import (
+    audit,
+    authorization_codes,
+    device_requests,
+    families,
+    initial_access_tokens,
+    logout_deliveries,
+    logout_outbox,
+    metadata,
+    pushed_requests,
+    reference_tokens,
+    revoked_tokens,
+    sessions,
+    throttle,
+    used_once,
+)
 
 BATCH = 500
 SLACK = MINUTE
@@ -65,6 +80,23 @@ def _others(keep: Housekeeping, now: Instant) -> Iterator[Expired]:
     yield Expired(revoked_tokens, revoked_tokens.c.jti, revoked_tokens.c.expires_at < now - SLACK)
     yield Expired(audit, audit.c.id, audit.c.id < uuid7_floor(now - keep.keep_audit))
     yield Expired(throttle, throttle.c.bucket, throttle.c.tat < now)
+    codes = authorization_codes.c
+    yield Expired(authorization_codes, codes.handle_hash, codes.kept_until < now - SLACK)
+    for table in (pushed_requests, used_once, reference_tokens):
+        (key,) = table.primary_key
+        yield Expired(table, key, table.c.expires_at < now - SLACK)
+    # A device hears why it waits in vain, if it asks soon.
+    yield Expired(device_requests, device_requests.c.handle_hash, device_requests.c.expires_at < now - HOUR)
+    yield from _kept_to_be_seen(now - keep.keep_dead)
+
+
+def _kept_to_be_seen(before: Instant) -> Iterator[Expired]:
+    tokens, deliveries, outbox = initial_access_tokens.c, logout_deliveries.c, logout_outbox.c
+    used_up = and_(tokens.uses_left == 0, tokens.created_at < before)
+    yield Expired(initial_access_tokens, tokens.id, or_(tokens.expires_at < before, used_up))
+    # Nobody delivers them, or they would be gone: whom they are about was logged out long ago.
+    yield Expired(logout_deliveries, deliveries.id, deliveries.created_at < before)
+    yield Expired(logout_outbox, outbox.id, outbox.created_at < before)
 
 
 def _over(table: Table, before: Instant) -> ColumnElement[bool]:

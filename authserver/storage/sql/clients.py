@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Delete, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -15,7 +16,16 @@ from authserver.storage.sql import rows
 from authserver.storage.sql.books import limit_of, page_of, record
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.hot import HotStatement
-from authserver.storage.sql.tables import client_secrets, clients, issuer
+from authserver.storage.sql.tables import (
+    authorization_codes,
+    client_secrets,
+    clients,
+    consents,
+    device_requests,
+    issuer,
+    logout_deliveries,
+    pushed_requests,
+)
 
 UPDATABLE = (
     "name",
@@ -53,30 +63,15 @@ class SqlClients:
         return int(row[0])
 
     async def add(self, client: Client, *, event: AuditEvent) -> None:
-        """Its version starts past that of every client that was removed, should the id be used again."""
-
         async def work(connection: AsyncConnection) -> None:
-            floor = (
-                select(
-                    case(
-                        (issuer.c.client_version_floor > client.version, issuer.c.client_version_floor),
-                        else_=client.version,
-                    )
-                )
-                .where(issuer.c.id == 1)
-                .scalar_subquery()
-            )
-            await connection.execute(insert(clients).values(rows.client_values(client) | {"version": floor}))
-            for secret in client.secrets:
-                await connection.execute(insert(client_secrets).values(_secret_values(client.id, secret)))
+            await insert_client(connection, client)
             await record(connection, event)
 
         await self._db.write(work)
 
     async def update(self, client: Client, *, unless_changed_since: Instant, event: AuditEvent) -> bool:
-        values = rows.client_values(client)
         where = and_(clients.c.id == client.id, clients.c.updated_at == unless_changed_since)
-        return await self._change(where, {name: values[name] for name in UPDATABLE} | _stamp(client.updated_at), event)
+        return await self._change(where, changed_values(client), event)
 
     async def set_enabled(self, client_id: str, enabled: bool, *, at: Instant, event: AuditEvent) -> bool:
         moved = case((clients.c.enabled, clients.c.version + 1), else_=clients.c.version)
@@ -123,6 +118,8 @@ class SqlClients:
         async def work(connection: AsyncConnection) -> bool:
             gone = await connection.execute(delete(clients).where(clients.c.id == client_id))
             if gone.rowcount:
+                for what in _left_by(client_id):
+                    await connection.execute(what)
                 await record(connection, event)
             return bool(gone.rowcount)
 
@@ -157,6 +154,38 @@ class SqlClients:
             return bool(done.rowcount)
 
         return await self._db.write(work)
+
+
+async def insert_client(connection: AsyncConnection, client: Client) -> None:
+    """Its version starts past that of every client that was removed, should the id be used again."""
+    floor = (
+        select(
+            case((issuer.c.client_version_floor > client.version, issuer.c.client_version_floor), else_=client.version)
+        )
+        .where(issuer.c.id == 1)
+        .scalar_subquery()
+    )
+    await connection.execute(insert(clients).values(rows.client_values(client) | {"version": floor}))
+    await insert_secrets(connection, client)
+
+
+async def insert_secrets(connection: AsyncConnection, client: Client) -> None:
+    for secret in client.secrets:
+        await connection.execute(insert(client_secrets).values(_secret_values(client.id, secret)))
+
+
+def changed_values(client: Client) -> dict[str, Any]:
+    values = rows.client_values(client)
+    return {name: values[name] for name in UPDATABLE} | _stamp(client.updated_at)
+
+
+def _left_by(client_id: str) -> Iterator[Delete]:
+    """What nobody may redeem, be asked for or be told of when a client of the same name comes. Spent codes stay, they
+    only say that they were spent; opaque tokens too, which are refused as its other tokens are."""
+    unspent = authorization_codes.c.spent_at.is_(None)
+    yield delete(authorization_codes).where(authorization_codes.c.client_id == client_id, unspent)
+    for table in (pushed_requests, device_requests, consents, logout_deliveries):
+        yield delete(table).where(table.c.client_id == client_id)
 
 
 def _client(found: rows.Row) -> Client:

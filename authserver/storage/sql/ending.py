@@ -6,6 +6,7 @@ The triggers do the rest: an ended session ends its families, an ended family le
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +20,7 @@ from authserver.storage.sql.tables import families, sessions
 NOT_FOUND = RevocationOutcome(found=False, changed=False, outbox_id=None, sessions=0, families=0)
 UNCHANGED = RevocationOutcome(found=True, changed=False, outbox_id=None, sessions=0, families=0)
 BATCH = 1000
+T = TypeVar("T")
 
 
 def combined(*outcomes: RevocationOutcome) -> RevocationOutcome:
@@ -60,7 +62,7 @@ async def end_sessions(connection: AsyncConnection, where: Condition, *, at: Ins
     )
 
 
-def batched(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def batched(ids: Sequence[T]) -> Iterator[Sequence[T]]:
     """A statement takes 32,766 parameters and no more."""
     return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
 

@@ -31,6 +31,7 @@ LAZY = MINUTE
 ALIVE = """
  families.id = :family AND families.client_id = :client AND families.dead_at IS NULL
  AND families.abs_until > :now AND families.idle_until > :now
+ AND (bound_to IS NULL OR bound_to = :key)
  AND (cur_hash = :presented OR prev_hash = :presented AND (rotated_at > :grace_from OR cur_hash = :next))
  AND EXISTS (SELECT 1 FROM users u WHERE u.id = families.user_id AND u.enabled AND u.version = user_version)
  AND EXISTS (SELECT 1 FROM clients c WHERE c.id = :client AND c.enabled AND c.version = client_version)
@@ -44,6 +45,7 @@ PRESENTED: dict[str, Any] = {
     "next": bytes,
     "now": int,
     "grace_from": int,
+    "key": str,
 }
 
 ROTATE = HotStatement(
@@ -146,6 +148,7 @@ def _presented(rotation: Rotation) -> dict[str, Any]:
         "next": rotation.next_hash,
         "now": rotation.now,
         "grace_from": rotation.now - rotation.grace,
+        "key": rotation.bound_to,
     }
 
 
@@ -154,7 +157,7 @@ async def _refuse(connection: AsyncConnection, rotation: Rotation, reuse_event: 
     mine = and_(families.c.id == rotation.family_id, families.c.client_id == rotation.client_id)
     hit = await connection.execute(
         update(families)
-        .where(mine, family_alive(rotation.now), _is_stale(rotation))
+        .where(mine, family_alive(rotation.now), _has_key(rotation), _is_stale(rotation))
         .values(dead_at=rotation.now, dead_reason="reused")
         .returning(families.c.user_id, families.c.session_id)
     )
@@ -165,7 +168,14 @@ async def _refuse(connection: AsyncConnection, rotation: Rotation, reuse_event: 
     if found is None:
         return RotationRefused("unknown")
     family = rows.family(tuple(found)[: len(rows.FAMILY)])
+    if family.bound_to not in (None, rotation.bound_to):
+        return RotationRefused("key", family)
     return RotationRefused(_reason(family, bool(found.stands), bool(found.session_stands)), family)
+
+
+def _has_key(rotation: Rotation) -> Condition:
+    """A stolen token without its key harms nobody, whoever shows it: the family is not ended for it."""
+    return or_(families.c.bound_to.is_(None), families.c.bound_to == rotation.bound_to)
 
 
 def _is_stale(rotation: Rotation) -> Condition:

@@ -1,10 +1,10 @@
-"""The key ring's rows. Two partial unique indexes hold at most one active and one announced key."""
+"""The key ring's rows. Two partial unique indexes hold at most one active and one announced key per algorithm."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -17,6 +17,7 @@ from authserver.storage.sql.database import Database, Undo, Work
 from authserver.storage.sql.tables import signing_keys
 
 keys = signing_keys.c
+SUCCESSOR = signing_keys.alias("successor").c
 WITHDRAWN: Duration = DAY + HOUR
 """How long the row of a revoked key is kept: longer than any access token lives, which is a day at most."""
 
@@ -49,7 +50,8 @@ class SqlKeys:
     ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             if instead_of is not None:
-                await _step_down(connection, instead_of, state="retired", retired_at=at, remove_at=remove_at)
+                same = select(SUCCESSOR.algorithm).where(SUCCESSOR.kid == kid).scalar_subquery()
+                await _step_down(connection, instead_of, same, state="retired", retired_at=at, remove_at=remove_at)
             done = await connection.execute(
                 update(signing_keys)
                 .where(keys.kid == kid, keys.state == "announced")
@@ -67,11 +69,10 @@ class SqlKeys:
     ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             if instead_of is not None:
-                await _step_down(connection, instead_of, **_revoked(at, reason))
+                await _step_down(connection, instead_of, literal(key.algorithm), **_revoked(at, reason))
             # The next key lay beside the one that leaked.
-            await connection.execute(
-                update(signing_keys).where(keys.state == "announced").values(**_revoked(at, reason))
-            )
+            beside = (keys.state == "announced") & (keys.algorithm == key.algorithm)
+            await connection.execute(update(signing_keys).where(beside).values(**_revoked(at, reason)))
             await _insert(connection, key, "active", active_at=at)
             await record(connection, event)
             return True
@@ -104,10 +105,13 @@ def _revoked(at: Instant, reason: str) -> dict[str, object]:
     return {"state": "revoked", "revoked_at": at, "reason": reason, "remove_at": at + WITHDRAWN}
 
 
-async def _step_down(connection: AsyncConnection, kid: str, **changes: object) -> None:
-    """Only the active key; whoever comes second finds it stepped down and undoes everything."""
+async def _step_down(connection: AsyncConnection, kid: str, algorithm: ColumnElement[str], **changes: object) -> None:
+    """Only the active key, of the same algorithm as its successor; whoever comes second finds it stepped down and
+    undoes everything."""
     done = await connection.execute(
-        update(signing_keys).where(keys.kid == kid, keys.state == "active").values(**changes)
+        update(signing_keys)
+        .where(keys.kid == kid, keys.state == "active", keys.algorithm == algorithm)
+        .values(**changes)
     )
     if not done.rowcount:
         raise Undo(False)

@@ -76,13 +76,13 @@ def _read(row: Row, keys: Sequence[str], lists: Sequence[str]) -> dict[str, Any]
 
 def family(row: Row) -> Family:
     values = _read(row, FAMILY, ("scope", "resources", "amr"))
-    return Family(**values | {"terms": _terms(values["terms"])})
+    return Family(**values | {"terms": terms(values["terms"])})
 
 
 _PLAIN = Terms()
 
 
-def _terms(text: str) -> Terms:
+def terms(text: str) -> Terms:
     if text == "{}":
         return _PLAIN
     values = json.loads(text)

@@ -31,9 +31,7 @@ READERS = 2
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA foreign_keys = ON", "PRAGMA temp_store = MEMORY")
 
 
-def sqlite_engine(
-    url: URL, *, pool_size: int, pragmas: Sequence[str], patience: float = BUSY_TIMEOUT
-) -> AsyncEngine:
+def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str], patience: float = BUSY_TIMEOUT) -> AsyncEngine:
     """An engine that leaves transactions to us: the driver would begin them late, and deferred."""
     engine = create_async_engine(
         url,

@@ -17,7 +17,7 @@ from authserver.storage.sql.alive import Condition
 from authserver.storage.sql.books import limit_of, page_of, record
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.hot import HotStatement
-from authserver.storage.sql.tables import families, sessions, users
+from authserver.storage.sql.tables import authorization_codes, consents, device_requests, families, sessions, users
 
 BY_ID = HotStatement(f"SELECT {rows.columns(users)} FROM users WHERE id = :id", id=str)
 BY_NAME = HotStatement(f"SELECT {rows.columns(users)} FROM users WHERE username_key = :name", name=str)
@@ -81,8 +81,9 @@ class SqlUsers:
             gone = await connection.execute(delete(users).where(users.c.id == user_id))
             if not gone.rowcount:
                 return False
-            await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
-            await connection.execute(delete(families).where(families.c.user_id == user_id))
+            # Codes before sessions, as those lock them who redeem.
+            for table in (authorization_codes, device_requests, consents, sessions, families):
+                await connection.execute(delete(table).where(table.c.user_id == user_id))
             await record(connection, event)
             return True
 
