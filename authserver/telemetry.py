@@ -158,6 +158,9 @@ REFRESHES = Tally("authserver_refreshes", "Presentations of a refresh token", "r
 INTROSPECTIONS = Tally("authserver_introspections", "Introspections", "active")
 LOGINS = Tally("authserver_logins", "Log-in attempts", "result")
 REVOCATIONS = Tally("authserver_revocations", "Revocations that changed something", "kind")
+LOGOUT_DELIVERIES = Tally(
+    "authserver_logout_deliveries", "Attempts to tell a client that a user was logged out", "result"
+)
 PURGED = Counter("authserver_purged_rows", "Rows deleted that can no longer matter", ["table"], registry=registry)
 
 _REQUESTS = Counter("authserver_http_requests", "Requests", ["route", "method", "status"], registry=registry)
@@ -209,6 +212,14 @@ RESOURCE_SERVERS = Gauge(
 RESOURCE_SERVER_MAX_LAG = Gauge(
     "authserver_resource_server_max_lag",
     "Records of the log that the last of those that report has not applied yet",
+    registry=registry,
+    multiprocess_mode="livemax" if MULTIPROCESS else "all",
+)
+
+
+LOGOUTS_WAITING = Gauge(
+    "authserver_logouts_waiting",
+    "Clients that have yet to be told of a log-out",
     registry=registry,
     multiprocess_mode="livemax" if MULTIPROCESS else "all",
 )

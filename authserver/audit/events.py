@@ -23,6 +23,11 @@ class EventType(StrEnum):
     CONSENT_GRANTED = "consent.granted"
     CONSENT_WITHDRAWN = "consent.withdrawn"
 
+    LOGOUT_DELIVERED = "logout.delivered"
+    """A client was told of it (OpenID Connect Back-Channel Logout)."""
+    LOGOUT_FAILED = "logout.failed"
+    """A client could not be told, and is not going to be."""
+
     # Refresh families and tokens.
     FAMILY_REUSED = "family.reused"
     FAMILY_REVOKED = "family.revoked"

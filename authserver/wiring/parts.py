@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from authserver.audit.log import AuditLog
 from authserver.clock import SteadyClock
+from authserver.oauth.subjects import Subjects
+from authserver.oauth.user_claims import UserClaims
 from authserver.outgoing import Outgoing
 from authserver.sessions.policy import SessionPolicy
 from authserver.settings import Settings
@@ -113,6 +115,7 @@ class Tokens:
     access: AccessTokens
     opaque: OpaqueTokens
     id_tokens: IdTokens
+    subjects: Subjects
     refresh_handles: RefreshHandles
     device_cookies: DeviceCookies
 
@@ -120,6 +123,7 @@ class Tokens:
     def of(cls, ground: Ground, policy: RotationPolicy) -> Tokens:
         settings, now = ground.settings, ground.now
         keys = KeyRing(ground.stores.keys, ground.master, now)
+        subjects = Subjects(ground.master.derive("pairwise subject"))
         opaque = OpaqueTokens(ground.master, ground.stores.references)
         return cls(
             keys,
@@ -127,7 +131,10 @@ class Tokens:
             TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now),
             AccessTokens(keys, ground.stores.revocations, settings.issuer, now, opaque),
             opaque,
-            IdTokens(settings.issuer, keys, settings.access_token_ttl, now),
+            IdTokens(
+                settings.issuer, keys, settings.access_token_ttl, now, UserClaims(ground.stores.users), subjects.of
+            ),
+            subjects,
             RefreshHandles(ground.master),
             DeviceCookies(ground.master),
         )
