@@ -13,6 +13,7 @@ from authserver.oauth.metadata import authorization_server_metadata
 from authserver.services import Services
 from authserver.web import admin
 from authserver.web.applied import AppliedEndpoint
+from authserver.web.authorize import AuthorizeEndpoint
 from authserver.web.current import CurrentSession
 from authserver.web.feed_guard import FeedGuard
 from authserver.web.forward_auth import ForwardAuthEndpoint
@@ -20,6 +21,7 @@ from authserver.web.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint
 from authserver.web.introspect import IntrospectEndpoint
 from authserver.web.login import LoginEndpoint
 from authserver.web.logout import LogoutEndpoint
+from authserver.web.par import ParEndpoint
 from authserver.web.proof import ProofOfPossession
 from authserver.web.revocations import StreamEndpoint, TailEndpoint
 from authserver.web.revoke import RevokeEndpoint
@@ -41,7 +43,11 @@ def routes(services: Services) -> list[Rule]:
 
 
 def _oauth(s: Services) -> Iterable[Rule]:
+    authorize = AuthorizeEndpoint(s.authorization_requests, s.authorization_flow, s.sessions, s.now)
     return (
+        rule("/authorize", get=authorize.get, post=authorize.post, page=True),
+        rule("/authorize/continue", get=authorize.resume, page=True),
+        rule("/par", post=ParEndpoint(s.client_auth, s.authorization_requests, ProofOfPossession()).post),
         rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issuance, ProofOfPossession()).post, cors=True),
         rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
         rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation, s.publication).post, cors=True),
