@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from authserver.model.client import Client
 from authserver.model.time import SECOND
 from authserver.oauth.authorization_requests import AuthorizationRequests
 from authserver.oauth.client_auth import ClientAuthenticator
@@ -27,14 +26,7 @@ class ParEndpoint:
         """201 and a `request_uri` for one minute; the client authenticates as at the token endpoint."""
         form = await read_form(request)
         client = await self.clients.authenticate(presented(request, form))
-        dpop_jkt = await self._dpop_key(request, client)
+        dpop_jkt = await self.proof.dpop_key(request)  # the code will be bound to it (RFC 9449 section 10.1)
         request_uri, life = await self.requests.push(client, form, dpop_jkt=dpop_jkt)
         body = {"request_uri": request_uri, "expires_in": life // SECOND}
         return JSONResponse(body, 201, headers=NO_STORE)
-
-    async def _dpop_key(self, request: Request, client: Client) -> str | None:
-        """Of the proof, if one is sent (RFC 9449 section 10.1): the code will be bound to that key."""
-        if "dpop" not in request.headers:
-            return None
-        confirmation = await self.proof.confirm(request, client)
-        return confirmation.thumbprint if confirmation is not None and confirmation.method == "jkt" else None
