@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from authserver.oauth.authorization_requests import AuthorizationRequests
     from authserver.oauth.client_auth import ClientAuthenticator
     from authserver.oauth.consent import Consents
+    from authserver.oauth.dpop import DpopGate
+    from authserver.oauth.end_session import EndSession
     from authserver.oauth.grants.base import Grant
     from authserver.oauth.introspection import Introspector
     from authserver.oauth.issuance import TokenIssuance
+    from authserver.oauth.logout_queue import LogoutQueue
     from authserver.oauth.revocation import TokenRevocation
+    from authserver.oauth.userinfo import UserInfo
     from authserver.outgoing import Outgoing
     from authserver.revocation.applied import AppliedReports
     from authserver.revocation.feed import Feed
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
         UserStore,
     )
     from authserver.storage.purge import PurgeJob
+    from authserver.tokens.form_tokens import FormTokens
     from authserver.tokens.handles import DeviceCookies, RefreshHandles
     from authserver.tokens.issuer import TokenIssuer
     from authserver.tokens.keyring import KeyRing
@@ -131,10 +136,12 @@ class Services:
     keys: KeyRing
     rotation: KeyRotation
     issue: TokenIssuer
+    dpop: DpopGate
     issuance: TokenIssuance
     access_tokens: AccessTokens
     refresh_handles: RefreshHandles
     device_cookies: DeviceCookies
+    form_tokens: FormTokens
 
     passwords: Passwords
     directory: Directory
@@ -142,6 +149,9 @@ class Services:
     login: Login
     sessions: Sessions
 
+    userinfo: UserInfo
+    end_session: EndSession
+    logout_queue: LogoutQueue
     authorization_requests: AuthorizationRequests
     authorization_flow: AuthorizationFlow
     remembered_consents: Consents

@@ -32,6 +32,7 @@ from authserver.setting_values import (
     Issuer,
     Networks,
     RedisUrl,
+    SigningAlgorithms,
     Span,
     default_password_threads,
     mask_url,
@@ -84,6 +85,13 @@ class Settings(BaseSettings):
         "0: any second use is reuse."))
     session_idle_ttl: Span = Field(HOUR, ge=MINUTE, description="A browser session unused this long is over.")
     session_absolute_ttl: Span = Field(DAY, ge=MINUTE, description="A browser session ends this long after log-in.")
+
+    signing_algorithms: SigningAlgorithms = Field(("RS256",), description=(
+        "For which algorithms there are signing keys: RS256, always, and any of PS256, ES256 and EdDSA, which a client "
+        "may then have its tokens signed with. Name them only when every server of the database knows them."))
+    dpop_nonce: Literal["off", "required"] = Field("off", description=(
+        "Ask for a nonce of this server in every DPoP proof (RFC 9449 section 8): proofs cannot be made ahead, and "
+        "clients whose clock is wrong get in. Costs each client one more request at the start and after a pause."))
 
     signing_key_bits: Annotated[Literal[2048, 3072, 4096], BeforeValidator(number)] = Field(2048, description=(
         "Size of new RSA signing keys. 3072 signs three times slower, 4096 six times."))
@@ -242,7 +250,7 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _explain(error: dict[str, Any]) -> str:
-    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    name = str(error["loc"][0]) if error["loc"] else "settings"  # whichever place in a list it is
     if error["type"] == "extra_forbidden":
         return _unknown(name, sorted([*Settings.model_fields, *TABLES]))
     show = show_duration if name in durations() else str

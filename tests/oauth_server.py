@@ -31,6 +31,7 @@ from authserver.model.revocation import RevocationTarget
 from authserver.model.session import Session
 from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 from authserver.oauth.client_auth import ClientAuthenticator
+from authserver.oauth.dpop import DpopGate
 from authserver.oauth.grants import ClientCredentialsGrant, RefreshTokenGrant, grant_table
 from authserver.oauth.introspection import Introspector
 from authserver.oauth.issuance import TokenIssuance
@@ -164,13 +165,12 @@ class OAuthServer:
         introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock)
         revocation = TokenRevocation(self.tokens, families, handles, self.revoker)
         sequencer = Sequencer(self.stores.log, self.clock)
+        proof = ProofOfPossession(DpopGate(self.stores.once, None, self.clock), ISSUER)
         rules = [
             rule(
                 "/token",
                 cors=True,
-                post=TokenEndpoint(
-                    authenticator, grants, TokenIssuance(issuer, self.opaque, id_tokens), ProofOfPossession()
-                ).post,
+                post=TokenEndpoint(authenticator, grants, TokenIssuance(issuer, self.opaque, id_tokens), proof).post,
             ),
             rule("/introspect", post=IntrospectEndpoint(authenticator, introspector).post),
             rule(

@@ -72,7 +72,8 @@ class FakeIssuer(Closing):
     ) -> str:
         """An access token. Each has a session of its own, unless `sid` names one or is None (a program's own token).
 
-        `bound_to`: a DPoP key, without whose proofs it is worth nothing. `claims` are added to the usual ones or replace them; None leaves one out (`exp=None`).
+        `bound_to`: a DPoP key, without whose proofs it is worth nothing. `claims` are added to the usual ones or
+        replace them; None leaves one out (`exp=None`).
         """
         bound = {} if bound_to is None else {"cnf": {"jkt": bound_to.jkt}}
         said = {**bound, **claims}

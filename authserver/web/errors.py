@@ -27,6 +27,7 @@ CLIENT_CLOSED_REQUEST = 499
 DATABASE_SILENT = "the database does not answer; this may not have been done, and it is safe to repeat"
 """Not "nothing was changed": a commit whose answer is lost on the way has happened."""
 
+_TOKEN_SCHEMES = {b"bearer": "Bearer", b"dpop": "DPoP"}
 _log = telemetry.logger("authserver.web")
 _QUALITY = re.compile(r"[01](?:\.\d{0,3})?")
 
@@ -120,17 +121,14 @@ def _note(refused: Refused, scope: Scope) -> None:
 
 
 def _bearer_challenge(refused: Refused, scope: Scope) -> str | None:
-    """RFC 6750 section 3, for callers that did present a bearer token: a challenge on any other answer
-    makes some clients hide the JSON."""
-    if not isinstance(refused, InvalidToken | InsufficientScope) or not _presented_bearer(scope):
+    """RFC 6750 section 3, for callers that did present an access token, in the scheme that they used (RFC 9449
+    section 7.1): a challenge on any other answer makes some clients hide the JSON."""
+    if not isinstance(refused, InvalidToken | InsufficientScope):
         return None
-    return f'Bearer error="{refused.code}", error_description="{_quotable(refused.description)}"'
-
-
-def _presented_bearer(scope: Scope) -> bool:
-    return any(
-        name == b"authorization" and value.partition(b" ")[0].lower() == b"bearer" for name, value in scope["headers"]
-    )
+    schemes = {value.partition(b" ")[0].lower() for name, value in scope["headers"] if name == b"authorization"}
+    used = next((word for name, word in _TOKEN_SCHEMES.items() if name in schemes), None)
+    described = f'error="{refused.code}", error_description="{_quotable(refused.description)}"'
+    return None if used is None else f"{used} {described}"
 
 
 def _quotable(text: str) -> str:

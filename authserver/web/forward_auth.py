@@ -30,7 +30,8 @@ from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.validation import AccessTokens
 from authserver.web import cookies
 from authserver.web.answers import NO_STORE
-from authserver.web.current import NOBODY, bearer_token
+from authserver.web.current import NOBODY
+from authserver.web.possession import TokenReader
 
 MAX_KEPT: Final = 10_000
 
@@ -53,6 +54,7 @@ class ForwardAuthEndpoint:
     sessions: Sessions
     clients: ClientLookup
     access_tokens: AccessTokens
+    tokens: TokenReader
     issuer: TokenIssuer
     now: Clock
     _kept: OrderedDict[tuple[str, str | None], _Kept] = field(default_factory=OrderedDict, repr=False)
@@ -61,7 +63,7 @@ class ForwardAuthEndpoint:
         """`?resource=` says whose requests these are: only tokens meant for it pass, and the token handed on is
         for it alone. `?scope=` names scopes that are needed (403 without)."""
         resource = request.query_params.get("resource")
-        token = bearer_token(request)
+        token = await self.tokens.token_of(request)
         cookie = cookies.session_cookie(request)
         if token is not None:
             passed = await self._by_token(token, resource)

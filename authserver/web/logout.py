@@ -12,7 +12,8 @@ from authserver.sessions.lifecycle import Sessions
 from authserver.web import cookies
 from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
-from authserver.web.current import CurrentSession, bearer_token
+from authserver.web.current import CurrentSession
+from authserver.web.possession import shown_token
 from authserver.web.published import Publishes, published
 
 
@@ -28,7 +29,7 @@ class LogoutEndpoint:
         try:
             live = await self.current.of(request)
         except NotAuthenticated:
-            if bearer_token(request) is not None or cookies.session_cookie(request) is None:
+            if shown_token(request) is not None or cookies.session_cookie(request) is None:
                 raise
         else:
             caller = caller_of(request, f"user:{live.user_id}")

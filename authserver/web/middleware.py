@@ -34,8 +34,10 @@ _CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _CORS = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, X-Request-ID, Revocation-Seq"),
+    (b"access-control-expose-headers", b"WWW-Authenticate, DPoP-Nonce, Retry-After, X-Request-ID, Revocation-Seq"),
 ]
+MORE_HEADERS = "authserver.headers"
+"""Where in the scope an endpoint's helpers leave headers, as raw pairs, that go with the answer whatever it will be."""
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = telemetry.logger("authserver.access")
@@ -129,6 +131,7 @@ class _Answer:
             headers = [*message["headers"], *self._headers, (b"x-request-id", self._request_id.encode())]
             if not any(name == b"content-security-policy" for name, _ in message["headers"]):
                 headers.append(_CSP)
+            headers += self._scope.get(MORE_HEADERS, ())
             message["headers"] = headers + _CORS if self._scope.get("cors") else headers
         await self._send(message)
 

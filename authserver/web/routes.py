@@ -22,9 +22,11 @@ from authserver.web.introspect import IntrospectEndpoint
 from authserver.web.login import LoginEndpoint
 from authserver.web.logout import LogoutEndpoint
 from authserver.web.par import ParEndpoint
+from authserver.web.possession import Possession, TokenReader
 from authserver.web.proof import ProofOfPossession
 from authserver.web.revocations import StreamEndpoint, TailEndpoint
 from authserver.web.revoke import RevokeEndpoint
+from authserver.web.routes_pages import page_routes
 from authserver.web.routing import Rule, rule
 from authserver.web.sessions import SessionEndpoint, SessionItemEndpoint, SessionsEndpoint
 from authserver.web.streams import Streams
@@ -38,17 +40,25 @@ FEED = "/revocations"
 
 def routes(services: Services) -> list[Rule]:
     """Every rule of the server."""
-    table = [*_oauth(services), *_feed(services), *_first_party(services), *_admin(services), *_operation(services)]
+    table = [
+        *_oauth(services),
+        *_feed(services),
+        *_first_party(services),
+        *page_routes(services),
+        *_admin(services),
+        *_operation(services),
+    ]
     return [*_discovery(services, table), *table]
 
 
 def _oauth(s: Services) -> Iterable[Rule]:
+    proof = _proof(s)
     authorize = AuthorizeEndpoint(s.authorization_requests, s.authorization_flow, s.sessions, s.now)
     return (
         rule("/authorize", get=authorize.get, post=authorize.post, page=True),
         rule("/authorize/continue", get=authorize.resume, page=True),
-        rule("/par", post=ParEndpoint(s.client_auth, s.authorization_requests, ProofOfPossession()).post),
-        rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issuance, ProofOfPossession()).post, cors=True),
+        rule("/par", post=ParEndpoint(s.client_auth, s.authorization_requests, proof).post),
+        rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issuance, proof).post, cors=True),
         rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
         rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation, s.publication).post, cors=True),
     )
@@ -81,10 +91,11 @@ def _discovery(s: Services, table: Iterable[Rule]) -> Iterable[Rule]:
 
 
 def _first_party(s: Services) -> Iterable[Rule]:
-    current = CurrentSession(s.sessions, s.issuer)
+    reader = _reader(s)
+    current = CurrentSession(s.sessions, s.issuer, reader)
     sessions = SessionsEndpoint(current, s.sessions, s.publication)
     # A proxy may ask with the method of the request that it is about to pass on.
-    ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, s.issue, s.now).get
+    ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, reader, s.issue, s.now).get
     return (
         rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issuance, s.issuer, s.now).post),
         rule("/logout", post=LogoutEndpoint(current, s.sessions, s.publication).post),
@@ -95,8 +106,17 @@ def _first_party(s: Services) -> Iterable[Rule]:
     )
 
 
+def _reader(s: Services) -> TokenReader:
+    """Of access tokens that are shown to this server itself."""
+    return TokenReader(s.access_tokens, Possession(_proof(s)))
+
+
+def _proof(s: Services) -> ProofOfPossession:
+    return ProofOfPossession(s.dpop, s.issuer)
+
+
 def _admin(s: Services) -> Iterable[Rule]:
-    guard = admin.AdminGuard(s.access_tokens, s.issuer, s.audit, s.audit_store)
+    guard = admin.AdminGuard(s.access_tokens, _reader(s), s.issuer, s.audit, s.audit_store)
     return (*_admin_revocations(s, guard), *_admin_users(s, guard), *_admin_clients(s, guard), *_admin_keys(s, guard))
 
 

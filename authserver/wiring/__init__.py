@@ -21,7 +21,6 @@ from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenG
 from authserver.oauth.introspection import Introspector
 from authserver.oauth.issuance import TokenIssuance
 from authserver.oauth.revocation import TokenRevocation
-from authserver.oauth.subjects import Subjects
 from authserver.revocation.revoker import Revoker
 from authserver.services import Resource, Services
 from authserver.sessions.lifecycle import Sessions
@@ -32,14 +31,17 @@ from authserver.storage.interface import Bus, ClientStore, MaintenanceStore
 from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import migrate as migrate_database
 from authserver.storage.sql import open_database
+from authserver.tokens.form_tokens import FormTokens
 from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.authorization import AuthorizationParts
 from authserver.wiring.feed import FeedParts
+from authserver.wiring.openid import OpenIdParts
 from authserver.wiring.outgoing import open_outgoing
 from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
+from authserver.wiring.proof import dpop_gate
 from authserver.wiring.shared import cache_and_bus, redis_answers
 
 __all__ = ["MigrationDue", "build", "migrate", "redis_answers"]
@@ -60,7 +62,8 @@ async def build(settings: Settings) -> Services:
     cache, bus, shared = cache_and_bus(settings.redis_url)
     passwords = Passwords(settings.password_threads, settings.password_queue)
     outgoing, resolver = open_outgoing(settings)
-    resources: tuple[Resource, ...] = (database, *shared, _Closing(passwords), resolver)
+    outgoing_logouts, other_resolver = open_outgoing(settings)
+    resources: tuple[Resource, ...] = (database, *shared, _Closing(passwords), resolver, other_resolver)
     async with AsyncExitStack() as undo:
         for resource in resources:
             undo.push_async_callback(resource.close)
@@ -71,7 +74,19 @@ async def build(settings: Settings) -> Services:
         await stores.log.raise_token_ttl(settings.access_token_ttl)  # before a token of that lifetime is issued
         client_cache = CachedClients(stores.clients)
         audit = AuditLog(now)
-        ground = Ground(settings, session_policy, master, stores, client_cache, cache, bus, now, audit, outgoing)
+        ground = Ground(
+            settings,
+            session_policy,
+            master,
+            stores,
+            client_cache,
+            cache,
+            bus,
+            now,
+            audit,
+            outgoing,
+            outgoing_logouts,
+        )
         services = await _assemble(ground, rotation_policy, passwords, resources)
         undo.pop_all()
     return services
@@ -119,7 +134,8 @@ async def _assemble(
     )
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
-    authorization = AuthorizationParts.of(ground, tokens, stores.clients, _subjects(ground))
+    authorization = AuthorizationParts.of(ground, tokens, stores.clients, tokens.subjects)
+    openid = OpenIdParts.of(ground, tokens, stores.clients)
     clients = AnnouncedClients(stores.clients, announce, ground.bus)
     grants = grant_table(authorization.grant, *_grants(ground, tokens))
     parts = FeedParts.of(ground, tokens, revoker, announce)
@@ -150,10 +166,12 @@ async def _assemble(
         keys=tokens.keys,
         rotation=tokens.rotation,
         issue=tokens.issue,
+        dpop=dpop_gate(ground),
         issuance=TokenIssuance(tokens.issue, tokens.opaque, tokens.id_tokens),
         access_tokens=tokens.access,
         refresh_handles=tokens.refresh_handles,
         device_cookies=tokens.device_cookies,
+        form_tokens=FormTokens(ground.master),
         passwords=passwords,
         directory=Directory(stores.users, passwords, ground.audit, ground.bus, now),
         throttle=throttle,
@@ -161,6 +179,9 @@ async def _assemble(
         sessions=sessions,
         authorization_requests=authorization.requests,
         authorization_flow=authorization.flow,
+        userinfo=openid.userinfo,
+        end_session=openid.end_session,
+        logout_queue=openid.logout_queue,
         remembered_consents=authorization.consents,
         client_auth=ClientAuthenticator(ground.client_cache, now, stores.clients),
         client_directory=_client_directory(ground, clients, grants),
@@ -215,10 +236,6 @@ def _client_directory(ground: Ground, clients: ClientStore, grants: Collection[s
     settings = ground.settings
     readers = client_readers(Offer(grant_types=grants, longest_token=settings.access_token_ttl))
     return ClientDirectory(clients, LastAdmin(clients, settings.issuer), readers, ground.audit, ground.now)
-
-
-def _subjects(ground: Ground) -> Subjects:
-    return Subjects(ground.master.derive("pairwise subject"))
 
 
 def _grants(ground: Ground, tokens: Tokens) -> tuple[Grant, ...]:

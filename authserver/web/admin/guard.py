@@ -23,7 +23,7 @@ from authserver.model.errors import InsufficientScope, InvalidToken
 from authserver.storage.interface import AuditStore
 from authserver.tokens.claims import AccessTokenClaims
 from authserver.web.caller import caller_of
-from authserver.web.current import bearer_token
+from authserver.web.possession import TokenReader
 
 
 class TokenAuthenticator(Protocol):
@@ -47,6 +47,7 @@ class Administrator:
 @dataclass(frozen=True, slots=True)
 class AdminGuard:
     tokens: TokenAuthenticator
+    reader: TokenReader
     issuer: str
     """The audience that an admin token must name."""
     audit: AuditLog
@@ -85,7 +86,7 @@ class AdminGuard:
         return permit
 
     async def _claims(self, request: Request) -> AccessTokenClaims:
-        token = bearer_token(request)
+        token = await self.reader.token_of(request)
         if token is None:
             # RFC 6750 section 3.1: no error code for a request without any credentials.
             raise InvalidToken("this needs an access token with an admin scope", headers={"WWW-Authenticate": "Bearer"})
