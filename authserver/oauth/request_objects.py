@@ -3,83 +3,67 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from authserver.clock import Clock
 from authserver.model.client import Client
-from authserver.model.errors import Refused
-from authserver.model.time import HOUR, SECOND, Duration, Instant
-from authserver.oauth.errors import InvalidRequest, InvalidRequestObject, OAuthError
+from authserver.model.time import HOUR, SECOND, Duration
+from authserver.oauth.errors import InvalidRequestObject
 from authserver.oauth.form import Form
 from authserver.storage.interface import OnceStore
+from authserver.tokens.client_jwt import (
+    CLIENT_ALGORITHMS,
+    LEEWAY,
+    ClientJwtRefused,
+    Expected,
+    verify_client_jwt,
+)
+from authserver.tokens.client_keys import ClientKeys
 
 TYPES: Final[tuple[str | None, ...]] = ("oauth-authz-req+jwt", "JWT", None)
-ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
+"""Untyped ones are what OpenID Connect libraries send (RFC 9101 section 10.8)."""
 MAX_LIFE: Duration = HOUR
-"""Of one with a jti, which is remembered for as long (FAPI 2.0 Message Signing section 5.3.1)."""
+"""FAPI 2.0 Message Signing section 5.3.1."""
 _OF_THE_JWT: Final = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "sub"})
-
-
-class ClientJwts(Protocol):
-    async def verify(
-        self,
-        token: str,
-        client: Client,
-        *,
-        audience: Collection[str],
-        issuer: str,
-        typ: Collection[str | None],
-        algorithms: Collection[str],
-        now: Instant,
-    ) -> Mapping[str, Any]:
-        """The claims of a JWT that the client signed for us; raises Refused."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RequestObjects:
-    jwts: ClientJwts
+    keys: ClientKeys
     once: OnceStore
     issuer: str
     now: Clock
 
     async def parameters(self, token: str, client: Client) -> Form:
-        """What the client signed, and nothing else (section 6.3); raises InvalidRequestObject, InvalidRequest."""
+        """What the client signed, and nothing else (section 6.3); raises InvalidRequestObject."""
         chosen = client.request_object_signing_alg
+        expected = Expected(
+            issuer=client.id,
+            audience=(self.issuer,),
+            typ=TYPES,
+            algorithms=CLIENT_ALGORITHMS if chosen is None else (chosen,),
+            max_lifetime=MAX_LIFE,
+        )
         try:
-            claims = await self.jwts.verify(
-                token,
-                client,
-                audience=(self.issuer,),
-                issuer=client.id,
-                typ=TYPES,
-                algorithms=ALGORITHMS if chosen is None else (chosen,),
-                now=self.now(),
-            )
-        except Refused as refused:
-            raise _not_acceptable(refused) from None
+            claims = await verify_client_jwt(self.keys, token, client, expected, self.now())
+        except ClientJwtRefused as refused:
+            raise InvalidRequestObject(f"request object: {refused.why}", detail=refused.detail) from None
         _check_members(claims, client)
         await self._use_once(claims, client)
         return _as_form(claims)
 
     async def _use_once(self, claims: Mapping[str, Any], client: Client) -> None:
         """A `jti` counts once (RFC 7519 section 4.1.7); an object without one may come again until it expires."""
-        jti, now = claims.get("jti"), self.now()
+        jti = claims.get("jti")
         if jti is None:
             return
         if not isinstance(jti, str):
             raise InvalidRequestObject("jti of the request object is not a string")
-        expires = int(claims["exp"]) * SECOND if "exp" in claims else now + MAX_LIFE
-        if expires > now + MAX_LIFE:
-            raise InvalidRequestObject("a request object with a jti may live for an hour at most")
-        if not await self.once.use(f"request object {client.id}", jti, expires_at=expires, now=now):
+        expires_at = int(claims["exp"] * SECOND) + LEEWAY
+        if not await self.once.use(f"request object {client.id}", jti, expires_at=expires_at, now=self.now()):
             raise InvalidRequestObject("this request object was used before")
-
-
-def _not_acceptable(refused: Refused) -> OAuthError:
-    return InvalidRequestObject("the request object is not acceptable", detail=refused.detail or refused.description)
 
 
 def _check_members(claims: Mapping[str, Any], client: Client) -> None:
@@ -114,5 +98,5 @@ def _text(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value)
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidRequest("the request object contains what is no text")
+        raise InvalidRequestObject("the request object contains what is no text")
     return text

@@ -31,6 +31,7 @@ from authserver.storage.interface import Bus, ClientStore, MaintenanceStore
 from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import migrate as migrate_database
 from authserver.storage.sql import open_database
+from authserver.tokens.client_keys import ClientKeys
 from authserver.tokens.form_tokens import FormTokens
 from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
@@ -134,7 +135,8 @@ async def _assemble(
     )
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
-    authorization = AuthorizationParts.of(ground, tokens, stores.clients, tokens.subjects)
+    client_keys = ClientKeys(ground.outgoing)
+    authorization = AuthorizationParts.of(ground, tokens, stores.clients, client_keys)
     openid = OpenIdParts.of(ground, tokens, stores.clients)
     clients = AnnouncedClients(stores.clients, announce, ground.bus)
     grants = grant_table(authorization.grant, *_grants(ground, tokens))
