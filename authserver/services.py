@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from authserver.clock import SteadyClock
     from authserver.oauth.authorization import AuthorizationFlow
     from authserver.oauth.authorization_requests import AuthorizationRequests
+    from authserver.oauth.challenge import AuthorizationChallenge
     from authserver.oauth.client_auth import ClientAuthenticator
+    from authserver.oauth.device import DeviceAuthorization
     from authserver.oauth.consent import Consents
     from authserver.oauth.dpop import DpopGate
     from authserver.oauth.end_session import EndSession
@@ -154,6 +156,8 @@ class Services:
     logout_queue: LogoutQueue
     authorization_requests: AuthorizationRequests
     authorization_flow: AuthorizationFlow
+    device_authorization: DeviceAuthorization
+    authorization_challenge: AuthorizationChallenge
     remembered_consents: Consents
     """What people allowed; `consents` is where it is stored."""
 

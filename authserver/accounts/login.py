@@ -39,7 +39,7 @@ class PasswordAttempt:
     password: str = field(repr=False)
     client: Client | None
     """None: on this server's own page, for no application in particular. Always given in token mode."""
-    mode: Literal["token", "session"] = "token"
+    mode: Literal["token", "session", "headless"] = "token"
     scope: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     scope_asked: tuple[str, ...] | None = None

@@ -66,7 +66,7 @@ class AuthorizationRequests:
         """
         if form.get("request_uri") is not None:
             raise InvalidRequest("request_uri cannot be pushed (RFC 9126 section 2.1)")
-        request = _bound_to(await self.of(client, form, via="push"), dpop_jkt)
+        request = await self.of(client, form, via="push", dpop_jkt=dpop_jkt)
         (text, sha256), now = self.references.new(), self.now()
         pushed = PushedRequest(
             handle_hash=sha256,
@@ -79,12 +79,12 @@ class AuthorizationRequests:
         await self.authorizations.push(pushed)
         return REQUEST_URI + text, PUSHED_LIFE
 
-    async def of(self, client: Client, form: Form, *, via: Via) -> AuthorizationRequest:
+    async def of(self, client: Client, form: Form, *, via: Via, dpop_jkt: str | None = None) -> AuthorizationRequest:
         """Of a client that has authenticated itself, and is told of errors in the answer."""
         if form.get("client_id") not in (None, client.id):
             raise InvalidRequest("client_id is not the client that authenticated")
         try:
-            return await self._checked(Draft(client, form, self.issuer, via=via))
+            return _bound_to(await self._checked(Draft(client, form, self.issuer, via=via)), dpop_jkt)
         except RefusedRequest as refused:
             raise refused.error from None
 

@@ -34,6 +34,8 @@ class Granted:
     resources: tuple[str, ...]
     terms: Terms = field(default_factory=Terms)
     confirmation: Confirmation | None = None
+    apart: bool = False
+    """What gets the tokens is not in the browser that authorized it: logging out there does not log it out."""
 
     @property
     def is_refreshable(self) -> bool:
@@ -41,7 +43,7 @@ class Granted:
 
     @property
     def is_offline(self) -> bool:
-        return self.is_refreshable and "offline_access" in self.scope
+        return self.is_refreshable and (self.apart or "offline_access" in self.scope)
 
     @property
     def bound_to(self) -> str | None:

@@ -24,7 +24,8 @@ class LogIn:
     user: User
     client: Client | None
     """None: through no application, on this server's own page; in mode "session" only."""
-    mode: Literal["token", "session"]
+    mode: Literal["token", "session", "headless"]
+    """"headless": an application that has no browser, and is given a code for tokens instead of tokens."""
     scope: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     amr: tuple[str, ...] = ()
@@ -128,6 +129,12 @@ def cookie_family(login: LogIn, session: Session) -> Family | None:
         return None
     nobodys, salt = secrets.token_bytes(32), secrets.token_bytes(16)
     return _family(login, login.client, session, session.id, nobodys, salt, session.abs_until)
+
+
+def waiting_family(login: LogIn, client: Client, session: Session, family_id: str, *, life: Duration) -> Family:
+    """What keeps a session of kind "token" alive until a code is redeemed for the family that will."""
+    nobodys, salt = secrets.token_bytes(32), secrets.token_bytes(16)
+    return _family(login, client, session, family_id, nobodys, salt, session.created_at + life)
 
 
 def _family(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from typing import Final
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -16,6 +17,7 @@ from authserver.model.grant import Family
 from authserver.model.page import Page, PageRequest
 from authserver.model.revocation import RevocationOutcome
 from authserver.model.session import Session
+from authserver.model.time import MINUTE, Duration
 from authserver.sessions.birth import (
     Begun,
     LiveSession,
@@ -24,12 +26,17 @@ from authserver.sessions.birth import (
     cookie_family,
     first_family,
     token_session,
+    waiting_family,
 )
 from authserver.sessions.policy import SessionPolicy
 from authserver.storage.channels import tell_revoked
 from authserver.storage.interface import Bus, ClientLookup, FamilyStore, SessionFilter, SessionStore
 from authserver.tokens.handles import MalformedHandle, RefreshHandles, SessionHandles
 from authserver.tokens.validation import AccessTokens
+
+
+UNREDEEMED: Final[Duration] = 2 * MINUTE
+"""How long a headless log-in waits for its code to be redeemed, which lives one minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class Sessions:
             return await self._begin_browser(login, caller)
         if login.client is None:
             raise ValueError("a log-in in token mode comes through a client")
+        if login.mode == "headless":
+            return await self._begin_headless(login, login.client, caller)
         return await self._begin_token(login, login.client, caller)
 
     async def _begin_browser(self, login: LogIn, caller: Caller) -> Begun | None:
@@ -89,6 +98,15 @@ class Sessions:
         if begun is None:
             return None
         return replace(begun, refresh_token=handle.token) if refreshable else begun
+
+    async def _begin_headless(self, login: LogIn, client: Client, caller: Caller) -> Begun | None:
+        """A session that gives no credentials: a code will, or it is over in a minute or two."""
+        now = self.now()
+        refreshable = "refresh_token" in client.grant_types
+        absolute = self.policy.refresh_absolute if refreshable else self.policy.unrefreshable
+        session = token_session(login, caller, now, absolute=absolute)
+        born = waiting_family(login, client, session, uuid7(now), life=UNREDEEMED)
+        return await self._store(login, session, born, caller)
 
     async def _store(self, login: LogIn, session: Session, family: Family | None, caller: Caller) -> Begun | None:
         """What was stored, its credentials still to be added."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.device import DeviceAuthorization
 from authserver.web.answers import NoStoreJson
 from authserver.web.caller import caller_of
 from authserver.web.forms import read_form
+from authserver.web.presented import presented
 from authserver.web.proof import ProofOfPossession
 
 
@@ -23,6 +24,6 @@ class DeviceAuthorizationEndpoint:
 
     async def post(self, request: Request) -> Response:
         form = await read_form(request)
-        client = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
+        client = await self.clients.authenticate(presented(request, form))
         confirmation = await self.proof.confirm(request, client)
         return NoStoreJson(await self.devices.begin(client, form, caller_of(request), confirmation))

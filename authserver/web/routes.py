@@ -14,7 +14,9 @@ from authserver.services import Services
 from authserver.web import admin
 from authserver.web.applied import AppliedEndpoint
 from authserver.web.authorize import AuthorizeEndpoint
+from authserver.web.challenge import ChallengeEndpoint
 from authserver.web.current import CurrentSession
+from authserver.web.device_authorization import DeviceAuthorizationEndpoint
 from authserver.web.feed_guard import FeedGuard
 from authserver.web.forward_auth import ForwardAuthEndpoint
 from authserver.web.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint, readiness
@@ -26,6 +28,7 @@ from authserver.web.possession import Possession, TokenReader
 from authserver.web.proof import ProofOfPossession
 from authserver.web.revocations import StreamEndpoint, TailEndpoint
 from authserver.web.revoke import RevokeEndpoint
+from authserver.web.routes_openid import openid_routes
 from authserver.web.routes_pages import page_routes
 from authserver.web.routing import Rule, rule
 from authserver.web.sessions import SessionEndpoint, SessionItemEndpoint, SessionsEndpoint
@@ -45,6 +48,7 @@ def routes(services: Services) -> list[Rule]:
         *_feed(services),
         *_first_party(services),
         *page_routes(services),
+        *openid_routes(services, Possession(_proof(services))),
         *_admin(services),
         *_operation(services),
     ]
@@ -58,10 +62,18 @@ def _oauth(s: Services) -> Iterable[Rule]:
         rule("/authorize", get=authorize.get, post=authorize.post, page=True),
         rule("/authorize/continue", get=authorize.resume, page=True),
         rule("/par", post=ParEndpoint(s.client_auth, s.authorization_requests, proof).post),
+        rule(
+            "/device_authorization", post=DeviceAuthorizationEndpoint(s.client_auth, s.device_authorization, proof).post
+        ),
+        rule("/authorize-challenge", post=_challenge(s, proof).post),
         rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issuance, proof).post, cors=True),
         rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
         rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation, s.publication).post, cors=True),
     )
+
+
+def _challenge(s: Services, proof: ProofOfPossession) -> ChallengeEndpoint:
+    return ChallengeEndpoint(s.client_auth, s.authorization_requests, s.authorization_challenge, proof, s.issuer)
 
 
 def _feed(s: Services) -> Iterable[Rule]:

@@ -37,6 +37,7 @@ from authserver.tokens.handles import SessionHandles
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.authorization import AuthorizationParts
+from authserver.wiring.browserless import BrowserlessParts
 from authserver.wiring.feed import FeedParts
 from authserver.wiring.openid import OpenIdParts
 from authserver.wiring.outgoing import open_outgoing
@@ -139,7 +140,9 @@ async def _assemble(
     authorization = AuthorizationParts.of(ground, tokens, stores.clients, client_keys)
     openid = OpenIdParts.of(ground, tokens, stores.clients)
     clients = AnnouncedClients(stores.clients, announce, ground.bus)
-    grants = grant_table(authorization.grant, *_grants(ground, tokens))
+    login = _login(ground, tokens, sessions, passwords, throttle)
+    browserless = BrowserlessParts.of(ground, tokens, stores.clients, login, authorization.flow)
+    grants = grant_table(authorization.grant, *_grants(ground, tokens), *browserless.grants)
     parts = FeedParts.of(ground, tokens, revoker, announce)
     return Services(
         issuer=settings.issuer,
@@ -177,10 +180,12 @@ async def _assemble(
         passwords=passwords,
         directory=Directory(stores.users, passwords, ground.audit, ground.bus, now),
         throttle=throttle,
-        login=_login(ground, tokens, sessions, passwords, throttle),
+        login=login,
         sessions=sessions,
         authorization_requests=authorization.requests,
         authorization_flow=authorization.flow,
+        device_authorization=browserless.devices,
+        authorization_challenge=browserless.challenge,
         userinfo=openid.userinfo,
         end_session=openid.end_session,
         logout_queue=openid.logout_queue,

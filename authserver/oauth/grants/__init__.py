@@ -10,9 +10,19 @@ from collections.abc import Mapping
 from authserver.oauth.grants.authorization_code import AuthorizationCodeGrant
 from authserver.oauth.grants.base import Grant
 from authserver.oauth.grants.client_credentials import ClientCredentialsGrant
+from authserver.oauth.grants.device_code import DeviceCodeGrant
 from authserver.oauth.grants.refresh_token import RefreshTokenGrant
+from authserver.oauth.grants.token_exchange import TokenExchangeGrant
 
-__all__ = ["AuthorizationCodeGrant", "ClientCredentialsGrant", "Grant", "RefreshTokenGrant", "grant_table"]
+__all__ = [
+    "AuthorizationCodeGrant",
+    "ClientCredentialsGrant",
+    "DeviceCodeGrant",
+    "Grant",
+    "RefreshTokenGrant",
+    "TokenExchangeGrant",
+    "grant_table",
+]
 
 
 def grant_table(*grants: Grant) -> Mapping[str, Grant]:
