@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -27,6 +27,12 @@ def number(value: object) -> object:
 def _networks(value: object) -> object:
     parts = _split(value)
     return [ip_network(str(part), strict=False) for part in parts] if isinstance(parts, list | tuple) else parts
+
+
+def _algorithms(value: object) -> object:
+    """RS256 first, whether it is named or not; each once."""
+    parts = _split(value)
+    return list(dict.fromkeys(["RS256", *map(str, parts)])) if isinstance(parts, list | tuple) else parts
 
 
 def _issuer(value: str) -> str:
@@ -57,6 +63,9 @@ def _redis(value: str | None) -> str | None:
 Span: TypeAlias = Annotated[Duration, BeforeValidator(parse_duration)]
 """A duration in milliseconds, written as seconds or with a unit."""
 Networks: TypeAlias = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+SigningAlgorithms: TypeAlias = Annotated[
+    tuple[Literal["RS256", "PS256", "ES256", "EdDSA"], ...], NoDecode, BeforeValidator(_algorithms)
+]
 Issuer: TypeAlias = Annotated[str, AfterValidator(_issuer)]
 DatabaseUrl: TypeAlias = Annotated[str, AfterValidator(_database)]
 RedisUrl: TypeAlias = Annotated[str | None, AfterValidator(_redis)]

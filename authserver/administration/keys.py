@@ -13,12 +13,13 @@ from authserver.model.page import Page, PageRequest
 from authserver.model.revocation import RevocationOutcome, RevocationTarget
 from authserver.revocation.revoker import Revoker
 from authserver.storage.interface import KeyStore
+from authserver.tokens.algorithms import RS256
 
 
 class RotateKey(Protocol):
     """`tokens.rotation.KeyRotation.rotate`."""
 
-    async def __call__(self, *, now: bool, caller: Caller, reason: str) -> SigningKey: ...
+    async def __call__(self, *, algorithm: str, now: bool, caller: Caller, reason: str) -> SigningKey: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +40,22 @@ class KeyDirectory:
         items = tuple(left[: page.limit])
         return Page(items, _place(items[-1]) if len(left) > len(items) else None)
 
-    async def rotate(self, *, now: bool, caller: Caller, reason: str) -> SigningKey:
-        """Announce the next key; `now`: it signs at once. The key that signs or will. Raises Conflict."""
-        key = await self.rotation(now=now, caller=caller, reason=reason)
+    async def rotate(self, *, now: bool, caller: Caller, reason: str, algorithm: str = RS256) -> SigningKey:
+        """Announce the algorithm's next key; `now`: it signs at once. The key that signs or will. Raises Conflict."""
+        key = await self.rotation(algorithm=algorithm, now=now, caller=caller, reason=reason)
         await self.changed()
         return key
 
-    async def replace(self, *, caller: Caller, reason: str) -> tuple[SigningKey, RevocationOutcome]:
+    async def replace(
+        self, *, caller: Caller, reason: str, algorithm: str = RS256
+    ) -> tuple[SigningKey, RevocationOutcome]:
         """An emergency: the key that signs is revoked as any other key is, and another one signs from now on.
 
         Returns that one. Raises Conflict when no key is active.
         """
-        target = RevocationTarget(kind="kid", value=(await self._signing()).kid)
+        target = RevocationTarget(kind="kid", value=(await self._signing(algorithm)).kid)
         outcome = await self.revoker.revoke(target, caller=caller, reason=reason)
-        return await self._signing(), outcome
+        return await self._signing(algorithm), outcome
 
     async def retire(self, kid: str, *, caller: Caller, reason: str) -> SigningKey:
         """The key that signs hands over and stays published for its tokens; one that signs no more is left as it is.
@@ -64,7 +67,7 @@ class KeyDirectory:
             raise Conflict(f"key {kid} has not signed yet; only the active key can be retired")
         if key.state != "active":
             return key
-        await self.rotate(now=True, caller=caller, reason=reason)
+        await self.rotate(algorithm=key.algorithm, now=True, caller=caller, reason=reason)
         return await self._get(kid)
 
     async def _get(self, kid: str) -> SigningKey:
@@ -73,10 +76,11 @@ class KeyDirectory:
             raise NotFound(f"there is no key {kid}")
         return key
 
-    async def _signing(self) -> SigningKey:
-        active = next((key for key in await self.keys.all() if key.state == "active"), None)
+    async def _signing(self, algorithm: str) -> SigningKey:
+        signing = (key for key in await self.keys.all() if key.state == "active" and key.algorithm == algorithm)
+        active = next(signing, None)
         if active is None:
-            raise Conflict("no key is active; see /readyz")
+            raise Conflict(f"no key is active for {algorithm}; see SIGNING_ALGORITHMS and /readyz")
         return active
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See and rotate signing keys.")
 
-COLUMNS = ("kid", "state", "created_at", "active_at", "retired_at", "remove_at", "reason")
+COLUMNS = ("kid", "algorithm", "state", "created_at", "active_at", "retired_at", "remove_at", "reason")
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 
 
@@ -39,6 +39,9 @@ def rotate_keys(
     revoke: Annotated[
         bool, typer.Option("--revoke", help="Emergency, with --now: also refuse everything the old key signed.")
     ] = False,
+    algorithm: Annotated[
+        str, typer.Option("--algorithm", help="Whose key: RS256, or another of SIGNING_ALGORITHMS.")
+    ] = "RS256",
     reason: Reason = "",
     yes: YesFlag = False,
     as_json: JsonFlag = False,
@@ -51,9 +54,9 @@ def rotate_keys(
 
     async def work(services: Services) -> dict[str, object]:
         if revoke:
-            key, _ = await services.key_directory.replace(caller=operator(), reason=reason)
+            key, _ = await services.key_directory.replace(algorithm=algorithm, caller=operator(), reason=reason)
         else:
-            key = await services.key_directory.rotate(now=now, caller=operator(), reason=reason)
+            key = await services.key_directory.rotate(algorithm=algorithm, now=now, caller=operator(), reason=reason)
         return _shown(key)
 
     key = run(work)

@@ -16,7 +16,7 @@ class SigningKey:
 
     kid: str
     algorithm: str
-    """Always "RS256" for now."""
+    """The one that it signs with, one of `tokens.algorithms`; each has a ring of its own."""
     public_jwk: str
     """JSON of the public JWK (RFC 7517) with kid, use and alg."""
     private_encrypted: bytes = field(repr=False)

@@ -22,6 +22,7 @@ def policies(settings: Settings) -> tuple[SessionPolicy, RotationPolicy]:
             unrefreshable=settings.access_token_ttl,
         )
         keys = RotationPolicy(
+            algorithms=settings.signing_algorithms,
             bits=settings.signing_key_bits,
             interval=settings.key_rotation_interval,
             announce_before=settings.key_announce_before,

@@ -33,6 +33,8 @@ def _kind(name: str, annotation: Any) -> str:
         return "duration"
     if get_origin(annotation) is Literal:
         return " \\| ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is tuple and get_origin(get_args(annotation)[0]) is Literal:
+        return "some of " + ", ".join(f"`{value}`" for value in get_args(get_args(annotation)[0]))
     names = {bool: "`true` \\| `false`", int: "number", str: "text", Path: "path"}
     return names.get(annotation) or (
         "networks" if name == "trusted_proxies" else "path" if "Path" in str(annotation) else "text"
@@ -52,6 +54,8 @@ def _default(name: str, field: FieldInfo) -> str:
         return "none"
     if name in durations():
         return f"`{show_duration(value)}`" if value else "`0`"
+    if isinstance(value, tuple):
+        value = ",".join(value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
