@@ -48,6 +48,8 @@ def jobs_of(settings: Settings, services: Services) -> dict[str, Callable[[], Aw
     for channel in channels.ALL:
         jobs[f"listen to {channel}"] = partial(follower.listen, channel)
     jobs |= log_jobs(services)
+    jobs["tell of log-outs"] = services.logout_queue.run
+    jobs["listen for log-outs"] = lambda: listen_for_logouts(services)
     if telemetry.MULTIPROCESS:
         jobs["gauges"] = lambda: every(GAUGE_SECONDS, write_gauges)
     return jobs
@@ -105,6 +107,11 @@ async def follow_log(services: Services) -> None:
 async def listen_for_log(services: Services) -> None:
     async for _ in services.bus.subscribe(channels.REVOCATIONS):
         services.log.follower.wake()
+
+
+async def listen_for_logouts(services: Services) -> None:
+    async for _ in services.bus.subscribe(channels.REVOCATIONS):
+        services.logout_queue.wake()
 
 
 async def keep_witness(services: Services) -> None:

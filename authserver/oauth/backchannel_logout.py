@@ -116,9 +116,9 @@ class BackchannelLogout:
         await self.store.failed(delivery.id, next_at=None, problem=problem)
         LOGOUT_DELIVERIES.inc("given_up")
         _log.warning("client not told of a log-out", client_id=delivery.client_id, problem=problem)
-        await self._note(EventType.LOGOUT_FAILED, delivery, problem=problem)
+        await self._note(EventType.LOGOUT_FAILED, delivery, problem)
 
-    async def _note(self, kind: EventType, delivery: LogoutDelivery, **detail: object) -> None:
+    async def _note(self, kind: EventType, delivery: LogoutDelivery, problem: str | None = None) -> None:
         event = self.audit.event(
             kind,
             SYSTEM,
@@ -126,7 +126,7 @@ class BackchannelLogout:
             client_id=delivery.client_id,
             family_id=delivery.family_id,
             attempts=delivery.attempts,
-            **detail,
+            problem=problem,
         )
         await self.audit_store.append(event)
 

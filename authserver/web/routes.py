@@ -93,7 +93,13 @@ def _discovery(s: Services, table: Iterable[Rule]) -> Iterable[Rule]:
     """The metadata is derived from the table; an issuer with a path is asked for it in both forms (RFC 8414 section 3.1
     inserts the well-known part before the path, OpenID Connect clients append it)."""
     paths = ["/.well-known/jwks.json", *(r.path for r in table)]
-    document = authorization_server_metadata(s.issuer, paths=paths, grant_types=list(s.grants))
+    document = authorization_server_metadata(
+        s.issuer,
+        paths=paths,
+        grant_types=list(s.grants),
+        auth_methods=s.client_auth.methods,
+        auth_algorithms=s.client_auth.signing_algorithms,
+    )
     metadata = MetadataEndpoint(document)
     yield rule("/.well-known/jwks.json", get=JwksEndpoint(s.keys).get, cors=True)
     yield rule(METADATA, get=metadata.get, cors=True)

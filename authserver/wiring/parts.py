@@ -105,6 +105,8 @@ class Ground:
     now: SteadyClock
     audit: AuditLog
     outgoing: Outgoing
+    outgoing_logouts: Outgoing
+    """For nothing else, so that receivers that are slow keep nobody waiting for keys or metadata."""
 
 
 @dataclass(frozen=True, slots=True)
