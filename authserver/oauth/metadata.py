@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from authserver.oauth.client_auth import METHODS
+from authserver.oauth.client_auth import SECRETS_ONLY
 
 ENDPOINTS: Mapping[str, str] = {
     "authorization_endpoint": "/authorize",
@@ -27,24 +27,35 @@ RESPONSE_TYPES: Mapping[str, str] = {"authorization_code": "code"}
 
 
 def authorization_server_metadata(
-    issuer: str, *, paths: Collection[str], grant_types: Collection[str]
+    issuer: str,
+    *,
+    paths: Collection[str],
+    grant_types: Collection[str],
+    auth_methods: Sequence[str] = SECRETS_ONLY,
+    auth_algorithms: Sequence[str] = (),
 ) -> dict[str, object]:
     """The metadata document. `paths` are the routed ones relative to the issuer, `grant_types` those of the
-    grant table. Arrays that would be empty are left out (RFC 8414 section 3.2), except
+    grant table, `auth_methods` and `auth_algorithms` those of the client authenticator. Arrays that would be empty are left out (RFC 8414 section 3.2), except
     `response_types_supported`, which section 2 requires."""
-    methods = list(METHODS)
-    confidential = [method for method in methods if method != "none"]
+    confidential = [method for method in auth_methods if method != "none"]
     document: dict[str, object] = {"issuer": issuer}
     document |= {member: issuer + path for member, path in ENDPOINTS.items() if path in paths}
     document |= {m: issuer + base for m, base in BASES.items() if any(path.startswith(f"{base}/") for path in paths)}
     document["grant_types_supported"] = list(grant_types)
     document["response_types_supported"] = [RESPONSE_TYPES[grant] for grant in grant_types if grant in RESPONSE_TYPES]
-    document |= _auth_methods(document, "token", methods)
-    document |= _auth_methods(document, "revocation", methods)
-    document |= _auth_methods(document, "introspection", confidential)
+    document |= _auth_methods(document, "token", auth_methods, auth_algorithms)
+    document |= _auth_methods(document, "revocation", auth_methods, auth_algorithms)
+    document |= _auth_methods(document, "introspection", confidential, auth_algorithms)
     return document
 
 
-def _auth_methods(document: Mapping[str, object], endpoint: str, methods: Sequence[str]) -> dict[str, object]:
-    announced = f"{endpoint}_endpoint" in document
-    return {f"{endpoint}_endpoint_auth_methods_supported": list(methods)} if announced else {}
+def _auth_methods(
+    document: Mapping[str, object], endpoint: str, methods: Sequence[str], algorithms: Sequence[str]
+) -> dict[str, object]:
+    """The algorithms of assertions must be said where assertions are taken (RFC 8414 section 2)."""
+    if f"{endpoint}_endpoint" not in document:
+        return {}
+    said: dict[str, object] = {f"{endpoint}_endpoint_auth_methods_supported": list(methods)}
+    if algorithms:
+        said[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = list(algorithms)
+    return said

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from authserver.model.client import Client
-from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.errors import InvalidClient
 from authserver.oauth.form import Form
 from authserver.services import FeedAccess
+from authserver.web.presented import presented
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,6 @@ class FeedGuard:
 
 async def authenticated(clients: ClientAuthenticator, request: Request) -> Client:
     """The confidential client of a request whose only credentials are in the Authorization header."""
-    authorization = request.headers.get("authorization")
-    if authorization is None:
+    if request.headers.get("authorization") is None:
         raise InvalidClient("client authentication is missing", challenge=True)
-    return await clients.authenticate(PresentedCredentials(authorization, Form({})))
+    return await clients.authenticate(presented(request, Form({})))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.introspection import Introspector
 from authserver.web.answers import NoStoreJson
 from authserver.web.forms import read_form
+from authserver.web.presented import presented
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,6 @@ class IntrospectEndpoint:
 
     async def post(self, request: Request) -> Response:
         form = await read_form(request)
-        caller = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
+        caller = await self.clients.authenticate(presented(request, form))
         answer = await self.introspector.introspect(caller, form.require("token"), form.get("token_type_hint"))
         return NoStoreJson(answer)

@@ -13,7 +13,7 @@ from authserver.accounts.login import LoggedIn, Login, PasswordAttempt
 from authserver.clock import Clock
 from authserver.model.client import Client
 from authserver.model.inputs import InvalidField, shown
-from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.errors import UnauthorizedClient
 from authserver.oauth.form import Form
 from authserver.oauth.issuance import TokenIssuance
@@ -25,6 +25,7 @@ from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.csrf import refuse_other_sites
 from authserver.web.forms import read_json
+from authserver.web.presented import presented
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,9 @@ class LoginEndpoint:
 
     async def _client(self, request: Request, body: LoginBody) -> Client:
         """The application that sends the password: one of our own, proven by its secret if it has one."""
-        authorization = request.headers.get("authorization")
-        if body.client_id is None and authorization is None:
+        if not body.client_parameters.first and request.headers.get("authorization") is None:
             raise InvalidField("client_id", "is required")
-        presented = PresentedCredentials(authorization, body.client_parameters)
-        client = await self.clients.authenticate(presented)
+        client = await self.clients.authenticate(presented(request, body.client_parameters))
         if not client.first_party:
             raise UnauthorizedClient("only a first-party client may send a user's password here")
         return client
@@ -93,8 +92,8 @@ class LoginBody:
 
     username: str
     password: str
-    client_id: str | None
-    client_secret: str | None
+    client_parameters: Form
+    """The client's part of the body, as the one place that authenticates clients knows it."""
     scope: str | None
     resources: tuple[str, ...]
     mode: Literal["token", "session"]
@@ -111,18 +110,11 @@ class LoginBody:
         return cls(
             username=str(values["username"]),
             password=str(values["password"]),
-            client_id=_optional(values["client_id"]),
-            client_secret=_optional(values["client_secret"]),
+            client_parameters=Form({name: str(body[name]) for name in _CLIENT if name in body}),
             scope=_optional(values["scope"]),
             resources=_resources("resource", body.get("resource", [])),
             mode="session" if values["mode"] == "session" else "token",
         )
-
-    @property
-    def client_parameters(self) -> Form:
-        """The client's part of the body, as the one place that authenticates clients knows it."""
-        named = {"client_id": self.client_id, "client_secret": self.client_secret}
-        return Form({name: value for name, value in named.items() if value is not None})
 
 
 def _text(name: str, value: object) -> str:
@@ -152,10 +144,13 @@ _READERS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "password": _text,
     "client_id": _text,
     "client_secret": _text,
+    "client_assertion": _text,
+    "client_assertion_type": _text,
     "scope": _text,
     "resource": _resources,
     "mode": _mode,
 }
+_CLIENT: Final = ("client_id", "client_secret", "client_assertion", "client_assertion_type")
 
 
 def _optional(value: object) -> str | None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from authserver.oauth.client_auth import ClientAuthenticator, PresentedCredentials
+from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.revocation import TokenRevocation
 from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.forms import read_form
+from authserver.web.presented import presented
 from authserver.web.published import Publishes, published
 
 
@@ -24,7 +25,7 @@ class RevokeEndpoint:
     async def post(self, request: Request) -> Response:
         """200 for every token, also an unknown one (section 2.2); 503 if the revocation could not be stored."""
         form = await read_form(request)
-        client = await self.clients.authenticate(PresentedCredentials(request.headers.get("authorization"), form))
+        client = await self.clients.authenticate(presented(request, form))
         outcome = await self.revocation.revoke(
             client, form.require("token"), form.get("token_type_hint"), caller_of(request)
         )

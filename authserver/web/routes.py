@@ -66,7 +66,11 @@ def _oauth(s: Services) -> Iterable[Rule]:
             "/device_authorization", post=DeviceAuthorizationEndpoint(s.client_auth, s.device_authorization, proof).post
         ),
         rule("/authorize-challenge", post=_challenge(s, proof).post),
-        rule("/token", post=TokenEndpoint(s.client_auth, s.grants, s.issuance, proof).post, cors=True),
+        rule(
+            "/token",
+            post=TokenEndpoint(s.client_auth, s.grants, s.issuance, proof, s.client_usage.note).post,
+            cors=True,
+        ),
         rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
         rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation, s.publication).post, cors=True),
     )

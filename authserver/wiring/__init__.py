@@ -10,13 +10,12 @@ from authserver.accounts.directory import Directory
 from authserver.accounts.login import Login
 from authserver.accounts.passwords import Passwords
 from authserver.accounts.throttle import LoginThrottle
-from authserver.administration.client_fields import Offer, client_readers
+from authserver.administration.client_fields import Offer
 from authserver.administration.clients import ClientDirectory
 from authserver.administration.keys import KeyDirectory
 from authserver.administration.last_admin import LastAdmin
 from authserver.audit.log import AuditLog
 from authserver.clock import PurgeClock, SteadyClock
-from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.grants import ClientCredentialsGrant, Grant, RefreshTokenGrant, grant_table
 from authserver.oauth.introspection import Introspector
 from authserver.oauth.issuance import TokenIssuance
@@ -38,12 +37,14 @@ from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.authorization import AuthorizationParts
 from authserver.wiring.browserless import BrowserlessParts
+from authserver.wiring.client_auth import client_auth_methods, client_authenticator
 from authserver.wiring.feed import FeedParts
 from authserver.wiring.openid import OpenIdParts
 from authserver.wiring.outgoing import open_outgoing
 from authserver.wiring.parts import Ground, Stores, Tokens
 from authserver.wiring.policies import housekeeping, policies, throttle_policy
 from authserver.wiring.proof import dpop_gate
+from authserver.wiring.registration import ClientRulebook, RegistrationParts, document_clients
 from authserver.wiring.shared import cache_and_bus, redis_answers
 
 __all__ = ["MigrationDue", "build", "migrate", "redis_answers"]
@@ -137,12 +138,17 @@ async def _assemble(
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
     client_keys = ClientKeys(ground.outgoing)
-    authorization = AuthorizationParts.of(ground, tokens, stores.clients, client_keys)
+    rulebook = ClientRulebook.of(settings)
+    lookup = document_clients(ground, rulebook, announce)
+    authorization = AuthorizationParts.of(ground, tokens, lookup, client_keys)
     openid = OpenIdParts.of(ground, tokens, stores.clients)
     clients = AnnouncedClients(stores.clients, announce, ground.bus)
     login = _login(ground, tokens, sessions, passwords, throttle)
-    browserless = BrowserlessParts.of(ground, tokens, stores.clients, login, authorization.flow)
+    browserless = BrowserlessParts.of(ground, tokens, lookup, login, authorization.flow)
     grants = grant_table(authorization.grant, *_grants(ground, tokens), *browserless.grants)
+    client_auth = ClientAuthenticator(lookup, now, stores.clients)
+    rulebook.filled(_offer(settings, grants, client_auth.methods), client_auth.methods)
+    registration = RegistrationParts.of(ground, rulebook, clients, announce)
     parts = FeedParts.of(ground, tokens, revoker, announce)
     return Services(
         issuer=settings.issuer,
@@ -190,7 +196,7 @@ async def _assemble(
         end_session=openid.end_session,
         logout_queue=openid.logout_queue,
         remembered_consents=authorization.consents,
-        client_auth=ClientAuthenticator(ground.client_cache, now, stores.clients),
+        client_auth=client_authenticator(ground, client_keys),
         client_directory=_client_directory(ground, clients, grants),
         grants=grants,
         introspector=Introspector(tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now),
@@ -241,7 +247,8 @@ def _login(ground: Ground, tokens: Tokens, sessions: Sessions, passwords: Passwo
 
 def _client_directory(ground: Ground, clients: ClientStore, grants: Collection[str]) -> ClientDirectory:
     settings = ground.settings
-    readers = client_readers(Offer(grant_types=grants, longest_token=settings.access_token_ttl))
+    methods = client_auth_methods(settings)
+    readers = client_readers(Offer(grant_types=grants, longest_token=settings.access_token_ttl, auth_methods=methods))
     return ClientDirectory(clients, LastAdmin(clients, settings.issuer), readers, ground.audit, ground.now)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+from typing import get_args
 from urllib.parse import quote_plus
 
 import pytest
 
-from authserver.model.client import Client, ClientSecret
-from authserver.oauth.client_auth import METHODS, ClientAuthenticator, PresentedCredentials
+from authserver.model.client import AuthMethod, Client, ClientSecret
+from authserver.oauth.client_auth import METHODS, SECRETS_ONLY, ClientAuthenticator, PresentedCredentials
 from authserver.oauth.errors import InvalidClient, InvalidRequest, OAuthError
 from authserver.oauth.form import Form
 
@@ -169,7 +170,8 @@ async def test_a_secret_that_is_newer_than_the_copy_in_memory_is_good_at_once():
 
 
 def test_every_registrable_method_is_in_the_table():
-    assert set(METHODS) == {"client_secret_basic", "client_secret_post", "none"}
+    assert set(METHODS) == set(get_args(AuthMethod))
+    assert set(SECRETS_ONLY) <= set(METHODS)
 
 
 async def test_no_secret_is_in_what_the_log_may_print():
