@@ -10,24 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 
+from authserver.storage.sql.tables import metadata
 from tests.servers import PostgresServer
 
-TABLES = (
-    "audit",
-    "client_secrets",
-    "clients",
-    "families",
-    "sessions",
-    "users",
-    "throttle",
-    "revoked_tokens",
-    "signing_keys",
-    "revocation_outbox",
-    "rev_log",
-    "rev_snapshots",
-    "rev_snapshot_parts",
-    "resource_servers",
-)
+SINGLE_ROWS = {"issuer", "rev_head", "rev_work"}
+"""Tables with one row, which is put back as it was."""
+TABLES = [table.name for table in metadata.sorted_tables if table.name not in SINGLE_ROWS]
 SHAPE = """
 SELECT (SELECT md5(string_agg(relname, ',' ORDER BY relname)) FROM pg_class
         WHERE relnamespace = 'public'::regnamespace)
@@ -49,6 +37,7 @@ EMPTY = "; ".join(
         " token_ttl = 0, time = 0, witness = NULL, left_logs = '' FROM issuer",
         "UPDATE rev_work SET snapshot_until = 0",
         "ALTER SEQUENCE revocation_outbox_id_seq RESTART",
+        "ALTER SEQUENCE logout_outbox_id_seq RESTART",
     ]
 )
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from authserver.clock import system_clock
 from authserver.ids import uuid7
 from authserver.model.account import User
 from authserver.model.audit import AuditEvent
+from authserver.model.authorization import (
+    AuthorizationCode,
+    AuthorizationRequest,
+    Consent,
+    DeviceRequest,
+    Grantor,
+    PushedRequest,
+    ReferenceToken,
+)
 from authserver.model.client import Client, ClientSecret
-from authserver.model.grant import Family
+from authserver.model.grant import Family, Terms
 from authserver.model.key import SigningKey
+from authserver.model.registration import InitialAccessToken, Registration
 from authserver.model.session import Session
-from authserver.model.time import DAY, HOUR, SECOND, Instant
-from authserver.storage.interface import Rotation
+from authserver.model.time import DAY, HOUR, MINUTE, SECOND, Instant
+from authserver.storage.interface import FirstFamilies, Rotation
 
 NOW: Instant = system_clock()
 GRACE = 10 * SECOND
@@ -119,6 +130,114 @@ def a_rotation(family: Family, presented: str, following: str, **changes: Any) -
         "grace": GRACE,
     }
     return Rotation(**values | changes)
+
+
+def an_authorization_request(client: Client, **changes: Any) -> AuthorizationRequest:
+    values: dict[str, Any] = {
+        "client_id": client.id,
+        "redirect_uri": "https://app.example/cb",
+        "scope": ("openid", "read"),
+        "resources": ("https://api.example",),
+        "code_challenge": "challenge",
+    }
+    return AuthorizationRequest(**values | changes)
+
+
+def a_pushed_request(client: Client, **changes: Any) -> PushedRequest:
+    values: dict[str, Any] = {
+        "handle_hash": digest(f"pushed-{number()}"),
+        "client_id": client.id,
+        "request": an_authorization_request(client),
+        "created_at": NOW,
+        "expires_at": NOW + MINUTE,
+    }
+    return PushedRequest(**values | changes)
+
+
+def a_grantor(session: Session) -> Grantor:
+    return Grantor(user_id=session.user_id, session_id=session.id, auth_time=session.auth_time, amr=session.amr)
+
+
+def a_code(session: Session, client: Client, **changes: Any) -> AuthorizationCode:
+    values: dict[str, Any] = {
+        "handle_hash": digest(f"code-{number()}"),
+        "family_id": uuid7(NOW + number()),
+        "request": an_authorization_request(client),
+        "grantor": a_grantor(session),
+        "created_at": NOW,
+        "expires_at": NOW + MINUTE,
+    }
+    return AuthorizationCode(**values | changes)
+
+
+def a_device(client: Client, **changes: Any) -> DeviceRequest:
+    values: dict[str, Any] = {
+        "handle_hash": digest(f"device-{number()}"),
+        "user_code_hash": digest(f"user-code-{number()}"),
+        "client_id": client.id,
+        "scope": ("read",),
+        "resources": ("https://api.example",),
+        "family_id": uuid7(NOW + number()),
+        "address": "192.0.2.7",
+        "created_at": NOW,
+        "expires_at": NOW + 10 * MINUTE,
+    }
+    return DeviceRequest(**values | changes)
+
+
+def first_families(session: Session, client: Client, family_id: str, **changes: Any) -> FirstFamilies:
+    """What a code or device opens; `changes` are the family's."""
+    return FirstFamilies(family=a_family(session, client, **{"id": family_id, "scope": ("openid", "read")} | changes))
+
+
+def with_offline(first: FirstFamilies, user: User, client: Client) -> FirstFamilies:
+    session = a_session(user, kind="token", secret_hash=None, abs_until=NOW + 30 * DAY)
+    terms = Terms(sid=first.family.id)
+    family = a_family(session, client, terms=terms, scope=("openid", "offline_access"), abs_until=NOW + 30 * DAY)
+    return replace(first, offline=(session, family))
+
+
+def a_consent(user: User, client: Client, **changes: Any) -> Consent:
+    values: dict[str, Any] = {
+        "user_id": user.id,
+        "client_id": client.id,
+        "scope": ("read",),
+        "resources": ("https://api.example",),
+        "granted_at": NOW,
+        "updated_at": NOW,
+    }
+    return Consent(**values | changes)
+
+
+def a_reference_token(**changes: Any) -> ReferenceToken:
+    values: dict[str, Any] = {
+        "handle_hash": digest(f"reference-{number()}"),
+        "jti": f"jti-{number()}",
+        "claims": {"sub": "somebody", "aud": ["https://api.example"], "cnf": {"jkt": "x"}},
+        "expires_at": NOW + 5 * MINUTE,
+    }
+    return ReferenceToken(**values | changes)
+
+
+def an_initial_token(**changes: Any) -> InitialAccessToken:
+    values: dict[str, Any] = {
+        "id": uuid7(NOW + number()),
+        "sha256": digest(f"initial-{number()}"),
+        "label": "for the lab",
+        "policy": {"scopes": ["read"]},
+        "created_at": NOW + number(),
+    }
+    return InitialAccessToken(**values | changes)
+
+
+def a_registration(client: Client, **changes: Any) -> Registration:
+    values: dict[str, Any] = {
+        "client_id": client.id,
+        "token_sha256": digest("registration"),
+        "created_at": NOW,
+        "used_at": NOW,
+    }
+    return Registration(**values | changes)
 
 
 def a_key(**changes: Any) -> SigningKey:

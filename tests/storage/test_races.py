@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from authserver.model.page import PageRequest
 from authserver.storage.interface import AuditFilter, Rotated
-from authserver.storage.sql import Database, rows, tables
+from authserver.storage.sql import rows, tables
 from tests.storage.builders import NOW, a_family, a_key, a_session, an_event, digest
 from tests.storage.conftest import World
+from tests.storage.order import held, until_it_waits
 
 MANY = 30
 
@@ -122,30 +121,6 @@ async def test_sessions_ended_from_many_sides_at_once_leave_one_entry_each(world
 # -- forced order: the first transaction is held open while the second one tries ------------------
 
 
-async def until_it_waits(database: Database, task: asyncio.Future[Any]) -> None:
-    """Until PostgreSQL says that the task waits for a lock, or it is done without one. (On SQLite there is one
-    writer, and it is held: there is nothing to wait for, and nobody to ask.)"""
-    if database.dialect == "sqlite":
-        return
-    async with asyncio.timeout(30):
-        while not task.done() and not await database.read(_is_waited_for):  # noqa: ASYNC110 - the server is asked
-            await asyncio.sleep(0.01)
-
-
-async def _is_waited_for(connection: Any) -> bool:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    return bool(await connection.scalar(text(waiting)))
-
-
-async def held(database: Database, first: str, values: dict[str, Any], second: Callable[[], Awaitable[Any]]) -> Any:
-    """Run `first` in a transaction, start `second`, commit once that waits, return what `second` gave."""
-    async with database.transaction() as connection:
-        await connection.execute(text(first), values)
-        waiting = asyncio.ensure_future(second())
-        await until_it_waits(database, waiting)
-    return await waiting
-
-
 BUMPS = [
     pytest.param("UPDATE users SET version = version + 1 WHERE id = :user", (1, 0, 0), id="user"),
     pytest.param("UPDATE users SET enabled = false WHERE id = :user", None, id="disable"),
@@ -206,7 +181,7 @@ async def test_an_end_of_a_session_waits_for_a_family_that_is_being_opened_and_e
     lock = "" if world.database.dialect == "sqlite" else " FOR SHARE"
     async with world.database.transaction() as connection:
         await connection.execute(text(f"SELECT id FROM sessions WHERE id = :id{lock}"), {"id": session.id})
-        await connection.execute(tables.families.insert(), rows.as_values(family, tables.families))
+        await connection.execute(tables.families.insert(), rows.family_values(family))
         ending = asyncio.ensure_future(world.stores.sessions.end(session.id, at=NOW, reason="x", event=an_event()))
         await until_it_waits(world.database, ending)
         assert not ending.done()
