@@ -89,7 +89,7 @@ class AuthorizationFlow:
         else:
             value["pushed"] = base64.b64encode(pending.pushed).decode("ascii")
         if pending.approval is not None:
-            value["approval"] = {"user_id": pending.approval.user_id, "scope": pending.approval.scope}
+            value["approval"] = _approval_value(pending.approval, pending.request)
         try:
             return self.sealed.seal(value, bound_to=pending.browser, until=pending.started_at + FLOW_LIFE)
         except SealTooLong:
@@ -112,7 +112,7 @@ class AuthorizationFlow:
             request=request,
             client=await self._client(request),
             started_at=int(value["started_at"]),
-            approval=_approval(value.get("approval")),
+            approval=_approval(value.get("approval"), request),
             pushed=pushed,
             browser=flow_cookie,
         )
@@ -197,8 +197,16 @@ class AuthorizationFlow:
         return AuthorizationAnswer(to.redirect_uri, to.response_mode, {**members, **state, "iss": self.issuer})
 
 
-def _approval(value: Mapping[str, Any] | None) -> Approval | None:
-    return None if value is None else Approval(user_id=value["user_id"], scope=tuple(value["scope"]))
+def _approval_value(approval: Approval, request: AuthorizationRequest) -> dict[str, Any]:
+    """All of the scope is not said twice: a URL has only so much room."""
+    whole = approval.scope == request.scope
+    return {"user_id": approval.user_id} if whole else {"user_id": approval.user_id, "scope": approval.scope}
+
+
+def _approval(value: Mapping[str, Any] | None, request: AuthorizationRequest) -> Approval | None:
+    if value is None:
+        return None
+    return Approval(user_id=value["user_id"], scope=tuple(value.get("scope", request.scope)))
 
 
 def _grantor(session: Session) -> Grantor:
