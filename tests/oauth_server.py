@@ -45,6 +45,7 @@ from authserver.storage.sql import SqlLog
 from authserver.tokens.handles import RefreshHandles
 from authserver.tokens.id_token import IdTokens
 from authserver.tokens.issuer import TokenIssuer
+from authserver.tokens.jwt import Signer
 from authserver.tokens.keyring import KeyRing
 from authserver.tokens.masterkey import MasterKey
 from authserver.tokens.opaque import OpaqueTokens
@@ -162,7 +163,7 @@ class OAuthServer:
         )
         issuer = TokenIssuer(ISSUER, self.ring, TOKEN_TTL, self.clock)
         id_tokens = IdTokens(ISSUER, self.ring, TOKEN_TTL, self.clock)
-        introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock)
+        introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock, Signer(self.ring))
         revocation = TokenRevocation(self.tokens, families, handles, self.revoker)
         sequencer = Sequencer(self.stores.log, self.clock)
         proof = ProofOfPossession(DpopGate(self.stores.once, None, self.clock), ISSUER)

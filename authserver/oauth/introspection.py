@@ -1,8 +1,9 @@
-"""What a token means, said to the resource server it is meant for (RFC 7662)."""
+"""What a token means, said to the resource server it is meant for (RFC 7662, signed: RFC 9701)."""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from authserver.clock import Clock
@@ -15,9 +16,13 @@ from authserver.oauth.errors import InvalidClient
 from authserver.oauth.response import token_type
 from authserver.storage.interface import FamilyStore
 from authserver.telemetry import INTROSPECTIONS
+from authserver.tokens.algorithms import RS256
 from authserver.tokens.claims import AccessTokenClaims
 from authserver.tokens.handles import MalformedHandle, RefreshHandles
+from authserver.tokens.jwt import Signer
 from authserver.tokens.validation import AccessTokens
+
+INTROSPECTION_TYP = "token-introspection+jwt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Introspector:
     handles: RefreshHandles
     issuer: str
     now: Clock
+    sign: Signer
 
     async def introspect(self, caller: Client, token: str, hint: str | None = None) -> dict[str, object]:
         """The token's claims, or exactly {"active": False} for whatever is not alive or not for `caller`.
@@ -42,6 +48,14 @@ class Introspector:
         answer = await describe(caller, token)
         INTROSPECTIONS.inc("false" if answer is None else "true")
         return {"active": False} if answer is None else answer
+
+    def signed(self, caller: Client, answer: Mapping[str, object]) -> str:
+        """The answer as a JWT for `caller` alone (RFC 9701 section 5); raises NoSigningKey.
+
+        Neither `sub` nor `exp` beside it: it can pass for no other JWT of ours (section 8.1).
+        """
+        claims = {"iss": self.issuer, "aud": caller.id, "iat": self.now() // SECOND, "token_introspection": answer}
+        return self.sign(claims, caller.introspection_signed_response_alg or RS256, INTROSPECTION_TYP)
 
     async def _access_token(self, caller: Client, token: str) -> dict[str, object] | None:
         try:

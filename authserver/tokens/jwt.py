@@ -11,13 +11,14 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from authserver.model.errors import InvalidToken
 from authserver.model.time import SECOND, Duration, Instant
 from authserver.tokens.algorithms import ALGORITHMS, VerifyingKey
-from authserver.tokens.keyring import ActiveKey
+from authserver.tokens.keyring import ActiveKey, KeyRing
 from authserver.verifier import strict
 
 MAX_TOKEN_CHARS = strict.MAX_TOKEN_CHARS
@@ -49,6 +50,17 @@ def sign(claims: Mapping[str, Any], key: ActiveKey, typ: str) -> str:
     algorithm = key.algorithm
     signed = _header_segment(algorithm, key.kid, typ) + b"." + _base64url(_compact_json(claims))
     return (signed + b"." + _base64url(ALGORITHMS[algorithm].sign(key.private, signed))).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Any JWT of this issuer, by whatever algorithm somebody wants it."""
+
+    ring: KeyRing
+
+    def __call__(self, claims: Mapping[str, Any], algorithm: str, typ: str) -> str:
+        """As `sign`; raises NoSigningKey for an algorithm without a key."""
+        return sign(claims, self.ring.signing_for(algorithm), typ)
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,6 @@ anything else is a bug: 500 with a fixed text, and the traceback goes to the log
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
@@ -18,6 +17,7 @@ from starlette.types import Scope
 from authserver import telemetry
 from authserver.model.errors import InsufficientScope, InvalidToken, Refused, TemporarilyUnavailable
 from authserver.storage.interface import StorageUnavailable
+from authserver.web.accept import weight
 from authserver.web.answers import NO_STORE
 from authserver.web.html import error_page
 
@@ -29,7 +29,6 @@ DATABASE_SILENT = "the database does not answer; this may not have been done, an
 
 _TOKEN_SCHEMES = {b"bearer": "Bearer", b"dpop": "DPoP"}
 _log = telemetry.logger("authserver.web")
-_QUALITY = re.compile(r"[01](?:\.\d{0,3})?")
 
 
 class BodyTooLarge(Refused):
@@ -78,18 +77,7 @@ def wants_page(scope: Scope) -> bool:
     section 12.5.1). Programs say */*, or nothing at all, and get JSON."""
     if not scope.get("page"):
         return False
-    accept = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1").lower()
-    return _weight(accept, "text/html") > max(_weight(accept, "application/json"), 0.0)
-
-
-def _weight(accept: str, media_type: str) -> float:
-    """As it stands there, wildcards aside; 0 if it does not."""
-    for offered in accept.split(","):
-        name, *parameters = (part.strip() for part in offered.split(";"))
-        if name == media_type:
-            quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
-            return float(quality) if _QUALITY.fullmatch(quality) else 0.0
-    return 0.0
+    return weight(scope, "text/html") > weight(scope, "application/json")
 
 
 def _as_refusal(error: Exception) -> Refused | None:

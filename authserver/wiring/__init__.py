@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from time import monotonic_ns
 
@@ -10,8 +10,8 @@ from authserver.accounts.directory import Directory
 from authserver.accounts.login import Login
 from authserver.accounts.passwords import Passwords
 from authserver.accounts.throttle import LoginThrottle
-from authserver.administration.client_fields import Offer
 from authserver.administration.clients import ClientDirectory
+from authserver.administration.fields import Reader
 from authserver.administration.keys import KeyDirectory
 from authserver.administration.last_admin import LastAdmin
 from authserver.audit.log import AuditLog
@@ -31,13 +31,15 @@ from authserver.storage.purge import PurgeJob
 from authserver.storage.sql import migrate as migrate_database
 from authserver.storage.sql import open_database
 from authserver.tokens.client_keys import ClientKeys
+from authserver.tokens.derived_secrets import DerivedSecrets
 from authserver.tokens.form_tokens import FormTokens
 from authserver.tokens.handles import SessionHandles
+from authserver.tokens.jwt import Signer
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
 from authserver.wiring.authorization import AuthorizationParts
 from authserver.wiring.browserless import BrowserlessParts
-from authserver.wiring.client_auth import client_auth_methods, client_authenticator
+from authserver.wiring.client_auth import client_authenticator
 from authserver.wiring.feed import FeedParts
 from authserver.wiring.openid import OpenIdParts
 from authserver.wiring.outgoing import open_outgoing
@@ -146,8 +148,7 @@ async def _assemble(
     login = _login(ground, tokens, sessions, passwords, throttle)
     browserless = BrowserlessParts.of(ground, tokens, lookup, login, authorization.flow)
     grants = grant_table(authorization.grant, *_grants(ground, tokens), *browserless.grants)
-    client_auth = ClientAuthenticator(lookup, now, stores.clients)
-    rulebook.filled(_offer(settings, grants, client_auth.methods), client_auth.methods)
+    rulebook.fill(settings, grants)
     registration = RegistrationParts.of(ground, rulebook, clients, announce)
     parts = FeedParts.of(ground, tokens, revoker, announce)
     return Services(
@@ -196,10 +197,23 @@ async def _assemble(
         end_session=openid.end_session,
         logout_queue=openid.logout_queue,
         remembered_consents=authorization.consents,
-        client_auth=client_authenticator(ground, client_keys),
-        client_directory=_client_directory(ground, clients, grants),
+        client_auth=client_authenticator(ground, client_keys, lookup),
+        registrar=registration.registrar,
+        initial_tokens=registration.initial_tokens,
+        client_usage=registration.usage,
+        client_documents=settings.client_documents == "on",
+        client_directory=ClientDirectory(
+            clients,
+            LastAdmin(clients, settings.issuer),
+            rulebook.readers,
+            ground.audit,
+            now,
+            DerivedSecrets(ground.master).text,
+        ),
         grants=grants,
-        introspector=Introspector(tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now),
+        introspector=Introspector(
+            tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now, Signer(tokens.keys)
+        ),
         token_revocation=TokenRevocation(tokens.access, stores.families, tokens.refresh_handles, revoker),
         revoker=revoker,
         key_directory=KeyDirectory(stores.keys, tokens.rotation.rotate, revoker, announce),
@@ -245,11 +259,9 @@ def _login(ground: Ground, tokens: Tokens, sessions: Sessions, passwords: Passwo
     )
 
 
-def _client_directory(ground: Ground, clients: ClientStore, grants: Collection[str]) -> ClientDirectory:
-    settings = ground.settings
-    methods = client_auth_methods(settings)
-    readers = client_readers(Offer(grant_types=grants, longest_token=settings.access_token_ttl, auth_methods=methods))
-    return ClientDirectory(clients, LastAdmin(clients, settings.issuer), readers, ground.audit, ground.now)
+def _client_directory(ground: Ground, clients: ClientStore, readers: Mapping[str, Reader]) -> ClientDirectory:
+    last_admin = LastAdmin(clients, ground.settings.issuer)
+    return ClientDirectory(clients, last_admin, readers, ground.audit, ground.now, DerivedSecrets(ground.master).text)
 
 
 def _grants(ground: Ground, tokens: Tokens) -> tuple[Grant, ...]:
