@@ -80,4 +80,4 @@ class SqlLogouts:
 
 
 def _delivery(row: Any, next_at: Instant) -> LogoutDelivery:
-    return LogoutDelivery(**row._mapping | {"next_at": next_at, "attempts": row.attempts + 1})
+    return LogoutDelivery(**dict(row._mapping) | {"next_at": next_at, "attempts": row.attempts + 1})

@@ -130,7 +130,7 @@ def _usable(now: Instant) -> ColumnElement[bool]:
 
 
 def _token(row: Any) -> InitialAccessToken:
-    return InitialAccessToken(**row._mapping | {"policy": json.loads(row.policy)})
+    return InitialAccessToken(**dict(row._mapping) | {"policy": json.loads(row.policy)})
 
 
 async def _use_token(connection: AsyncConnection, registration: Registration) -> bool:
