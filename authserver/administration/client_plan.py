@@ -97,6 +97,8 @@ def _refuse_impossible(changes: list[Change], administers: Callable[[Client], bo
         if change.after.is_public != change.before.is_public:
             problem = "auth_method cannot change between public and confidential; declare another client"
             faults.append(Fault(where, problem))
+        elif change.after.auth_method == "client_secret_jwt" != change.before.auth_method:
+            faults.append(Fault(where, "auth_method cannot become client_secret_jwt; declare another client"))
         elif locked_out and administers(change.before):
             problem = f"{' and '.join(change.fields)}: then no client could administer this server any more"
             faults.append(Fault(where, problem))

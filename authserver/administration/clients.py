@@ -60,6 +60,10 @@ class ClientDirectory:
     """`client_fields.client_readers`: what may be set, by name."""
     audit: AuditLog
     now: Clock
+    derive: Callable[[str, str], str]
+    """From ids of a client and of its secret to a text that can be made again: for secrets that sign."""
+    derive: Callable[[str, str], str] | None = None
+    """Client id and secret id -> a secret that can be made again (`tokens.derived_secrets`); None: there are none."""
 
     async def find(self, named: str) -> Client | None:
         return await self.clients.get(named) if is_client_id(named) else None
@@ -92,7 +96,7 @@ class ClientDirectory:
         """
         client, made = self._new(fields), None
         if client.uses_secret:
-            made = self._make_secret(secret)
+            made = self._make_secret(client, secret)
             client = replace(client, secrets=(made.kept,))
         elif secret is not None:
             raise InvalidField("client_secret", f"is not for a client with auth_method {client.auth_method}")
@@ -174,7 +178,7 @@ class ClientDirectory:
             raise Conflict(f"client {named} {how}: it has no secrets")
         if retire_others_in is None and len(self._living(client)) >= MOST_LIVE_SECRETS:
             raise Conflict(f"client {named} has {MOST_LIVE_SECRETS} secrets; remove one first")
-        made = self._make_secret(secret)
+        made = self._make_secret(client, secret)
         retire_at = None if retire_others_in is None else made.kept.created_at + retire_others_in
         event = self.audit.event(
             EventType.CLIENT_SECRET_ADDED,
@@ -222,6 +226,8 @@ class ClientDirectory:
             after = settled(after, fields, self.readers)
         if after.is_public != before.is_public:
             raise InvalidField("auth_method", "cannot change between public and confidential; register another client")
+        if after.auth_method == "client_secret_jwt" != before.auth_method:
+            raise InvalidField("auth_method", "cannot become client_secret_jwt; register another client")
         check_client(after)
         return after
 
@@ -233,9 +239,20 @@ class ClientDirectory:
         if keep_last:
             await self.last_admin.allow(before, after)
 
-    def _make_secret(self, text: str | None) -> NewSecret:
-        now, text = self.now(), new_secret(text)
-        return NewSecret(ClientSecret(id=uuid7(now), sha256=client_secret_hash(text), created_at=now), text)
+    def _make_secret(self, client: Client, text: str | None) -> NewSecret:
+        now = self.now()
+        secret_id = uuid7(now)
+        if client.auth_method == "client_secret_jwt":
+            text = self._derived(client, secret_id, text)
+        else:
+            text = new_secret(text)
+        return NewSecret(ClientSecret(id=secret_id, sha256=client_secret_hash(text), created_at=now), text)
+
+    def _derived(self, client: Client, secret_id: str, given: str | None) -> str:
+        """Only a hash is kept, and a signature cannot be checked with that: the server must be able to make it again."""
+        if given is not None or self.derive is None:
+            raise InvalidField("client_secret", "of a client with auth_method client_secret_jwt is made by the server")
+        return self.derive(client.id, secret_id)
 
     def _living(self, client: Client) -> tuple[ClientSecret, ...]:
         now = self.now()
