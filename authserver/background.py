@@ -136,6 +136,7 @@ async def purge(services: Services) -> None:
     for table, rows in (await services.purge.run_once()).items():
         telemetry.PURGED.labels(table).inc(rows)
     telemetry.PURGED.labels("resource_servers").inc(await services.applied.forget_silent())
+    telemetry.PURGED.labels("unused_clients").inc(await services.client_usage.expire())
 
 
 async def anchor_clock(services: Services) -> None:

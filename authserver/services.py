@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from authserver.oauth.authorization_requests import AuthorizationRequests
     from authserver.oauth.challenge import AuthorizationChallenge
     from authserver.oauth.client_auth import ClientAuthenticator
-    from authserver.oauth.device import DeviceAuthorization
     from authserver.oauth.consent import Consents
+    from authserver.oauth.device import DeviceAuthorization
     from authserver.oauth.dpop import DpopGate
     from authserver.oauth.end_session import EndSession
     from authserver.oauth.grants.base import Grant
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from authserver.oauth.revocation import TokenRevocation
     from authserver.oauth.userinfo import UserInfo
     from authserver.outgoing import Outgoing
+    from authserver.registration.initial_tokens import InitialTokens
+    from authserver.registration.service import Registrar
+    from authserver.registration.usage import ClientUsage
     from authserver.revocation.applied import AppliedReports
     from authserver.revocation.feed import Feed
     from authserver.revocation.keeping import LogKeeping
@@ -163,6 +166,11 @@ class Services:
 
     client_auth: ClientAuthenticator
     client_directory: ClientDirectory
+    registrar: Registrar
+    initial_tokens: InitialTokens
+    client_usage: ClientUsage
+    client_documents: bool
+    """URLs may be ids of clients."""
     grants: Mapping[str, Grant]
     introspector: Introspector
     token_revocation: TokenRevocation

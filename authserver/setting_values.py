@@ -66,6 +66,7 @@ Networks: TypeAlias = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode,
 SigningAlgorithms: TypeAlias = Annotated[
     tuple[Literal["RS256", "PS256", "ES256", "EdDSA"], ...], NoDecode, BeforeValidator(_algorithms)
 ]
+Words: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Issuer: TypeAlias = Annotated[str, AfterValidator(_issuer)]
 DatabaseUrl: TypeAlias = Annotated[str, AfterValidator(_database)]
 RedisUrl: TypeAlias = Annotated[str | None, AfterValidator(_redis)]

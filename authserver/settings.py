@@ -34,6 +34,7 @@ from authserver.setting_values import (
     RedisUrl,
     SigningAlgorithms,
     Span,
+    Words,
     default_password_threads,
     mask_url,
     number,
@@ -144,6 +145,23 @@ class Settings(BaseSettings):
     feed_access: Literal["public", "clients"] = Field("public", description=(
         "Who may read the revocation feed: anybody (it holds no identifiers, and caches may share it), or only "
         "confidential clients with their credentials (HTTP Basic)."))
+
+    registration: Literal["off", "token", "open"] = Field("off", description=(
+        "Who may register clients with `POST /register` (RFC 7591): nobody, who has an initial access token, anybody."))
+    client_documents: Literal["off", "on"] = Field("off", description=(
+        "Whether a URL may be a client's id: its metadata is fetched from there (Client ID Metadata Documents)."))
+    registration_grant_types: Words = Field(
+        ("authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"),
+        description="Grant types that clients of both kinds may have.")
+    registration_scopes: Words = Field(
+        ("openid", "profile", "email", "address", "phone", "offline_access"),
+        description="Scopes that they may have; what else they name is left out. Never one that administers.")
+    registration_resources: Words = Field((), description=(
+        "Resources that they may ask tokens for, all of them; the first is their default. None: this server alone."))
+    registration_address_rate: int = Field(30, ge=1, le=100_000, description="Registrations from one address an hour.")
+    registration_rate: int = Field(1000, ge=1, le=1_000_000, description="Registrations from everywhere an hour.")
+    registration_unused_ttl: Span = Field(30 * DAY, ge=HOUR, description=(
+        "A client of both kinds that got no tokens for this long is removed."))
 
     outgoing_timeout: Span = Field(3 * SECOND, ge=100, le=30 * SECOND, description=(
         "How long a request of this server to a client's addresses (keys, metadata, log-out) may take in all, from the "

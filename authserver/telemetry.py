@@ -30,6 +30,8 @@ if _left_out:
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request being served; every log line carries it."""
+address: ContextVar[str] = ContextVar("address", default="")
+"""Where that request comes from, trusted proxies seen through."""
 
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(

@@ -63,11 +63,17 @@ def fetched(*, loopback: bool) -> Reader:
     """A URL that this server calls: https, or with `loopback` (OUTGOING_ALLOW_LOOPBACK) http on this machine."""
 
     def read(field: str, value: object) -> str:
+        from authserver.outgoing.target import (  # where nothing is fetched, nothing is loaded
+            OutgoingRefused,
+            read_target,
+        )
+
         uri = _uri(field, value)
-        if loopback and urlsplit(uri).scheme == "http" and is_local(uri):
-            _refuse_user_information(field, urlsplit(uri))
-            return uri
-        return page(field, value)
+        try:
+            read_target(uri, allow_loopback=loopback)
+        except OutgoingRefused as error:
+            raise InvalidField(field, f"cannot be asked by this server: it {error.why}") from None
+        return uri
 
     return read
 

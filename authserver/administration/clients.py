@@ -60,8 +60,6 @@ class ClientDirectory:
     """`client_fields.client_readers`: what may be set, by name."""
     audit: AuditLog
     now: Clock
-    derive: Callable[[str, str], str]
-    """From ids of a client and of its secret to a text that can be made again: for secrets that sign."""
     derive: Callable[[str, str], str] | None = None
     """Client id and secret id -> a secret that can be made again (`tokens.derived_secrets`); None: there are none."""
 
@@ -242,14 +240,12 @@ class ClientDirectory:
     def _make_secret(self, client: Client, text: str | None) -> NewSecret:
         now = self.now()
         secret_id = uuid7(now)
-        if client.auth_method == "client_secret_jwt":
-            text = self._derived(client, secret_id, text)
-        else:
-            text = new_secret(text)
+        signs = client.auth_method == "client_secret_jwt"
+        text = self._derived(client, secret_id, text) if signs else new_secret(text)
         return NewSecret(ClientSecret(id=secret_id, sha256=client_secret_hash(text), created_at=now), text)
 
     def _derived(self, client: Client, secret_id: str, given: str | None) -> str:
-        """Only a hash is kept, and a signature cannot be checked with that: the server must be able to make it again."""
+        """Only a hash is kept, with which no signature can be checked: the server must be able to make it again."""
         if given is not None or self.derive is None:
             raise InvalidField("client_secret", "of a client with auth_method client_secret_jwt is made by the server")
         return self.derive(client.id, secret_id)

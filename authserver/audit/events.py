@@ -56,8 +56,18 @@ class EventType(StrEnum):
     CLIENT_ENABLED = "client.enabled"
     CLIENT_REMOVED = "client.removed"
     CLIENT_REVOKED = "client.revoked"
+    CLIENT_REGISTERED = "client.registered"
+    """By itself: dynamically, or by its document."""
+    CLIENT_EXPIRED = "client.expired"
+    """It had registered itself and was not used for long."""
     CLIENT_SECRET_ADDED = "client.secret_added"  # noqa: S105
     CLIENT_SECRET_REMOVED = "client.secret_removed"  # noqa: S105
+
+    REGISTRATION_TOKEN_ADDED = "registration_token.added"  # noqa: S105
+    REGISTRATION_TOKEN_REMOVED = "registration_token.removed"  # noqa: S105
+    """Both of initial access tokens."""
+    REGISTRATION_TOKEN_RENEWED = "registration_token.renewed"  # noqa: S105
+    """Of one client."""
 
     # Keys and the issuer as a whole.
     KEY_ANNOUNCED = "key.announced"

@@ -73,6 +73,7 @@ class Edge:
         request_id, length = self._read_headers(scope)
         telemetry.request_id.set(request_id)
         self._certificates.take(scope, trusted=self._proxies.see_through(scope))
+        telemetry.address.set(_peer(scope))
         answer = _Answer(send, scope, self._headers, request_id)
         try:
             await self._app(scope, self._limited(scope, receive, length), answer.send)
@@ -111,6 +112,11 @@ class Edge:
             return message
 
         return limited_receive
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 class _Answer:

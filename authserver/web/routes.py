@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from authserver.administration.token_target import TokenTarget
-from authserver.oauth.metadata import authorization_server_metadata
+from authserver.oauth.metadata import Abilities, authorization_server_metadata
 from authserver.services import Services
 from authserver.web import admin
 from authserver.web.applied import AppliedEndpoint
@@ -38,6 +38,7 @@ from authserver.web.token import TokenEndpoint
 from authserver.web.wellknown import JwksEndpoint, MetadataEndpoint
 
 METADATA = "/.well-known/oauth-authorization-server"
+OPENID_CONFIGURATION = "/.well-known/openid-configuration"
 FEED = "/revocations"
 
 
@@ -57,6 +58,7 @@ def routes(services: Services) -> list[Rule]:
 
 def _oauth(s: Services) -> Iterable[Rule]:
     proof = _proof(s)
+    token = TokenEndpoint(s.client_auth, s.grants, s.issuance, proof, s.client_usage.note)
     authorize = AuthorizeEndpoint(s.authorization_requests, s.authorization_flow, s.sessions, s.now)
     return (
         rule("/authorize", get=authorize.get, post=authorize.post, page=True),
@@ -66,11 +68,7 @@ def _oauth(s: Services) -> Iterable[Rule]:
             "/device_authorization", post=DeviceAuthorizationEndpoint(s.client_auth, s.device_authorization, proof).post
         ),
         rule("/authorize-challenge", post=_challenge(s, proof).post),
-        rule(
-            "/token",
-            post=TokenEndpoint(s.client_auth, s.grants, s.issuance, proof, s.client_usage.note).post,
-            cors=True,
-        ),
+        rule("/token", post=token.post, cors=True),
         rule("/introspect", post=IntrospectEndpoint(s.client_auth, s.introspector).post),
         rule("/revoke", post=RevokeEndpoint(s.client_auth, s.token_revocation, s.publication).post, cors=True),
     )
@@ -95,21 +93,22 @@ def _feed(s: Services) -> Iterable[Rule]:
 
 def _discovery(s: Services, table: Iterable[Rule]) -> Iterable[Rule]:
     """The metadata is derived from the table; an issuer with a path is asked for it in both forms (RFC 8414 section 3.1
-    inserts the well-known part before the path, OpenID Connect clients append it)."""
+    inserts the well-known part before the path, OpenID Connect Discovery section 4 appends it)."""
     paths = ["/.well-known/jwks.json", *(r.path for r in table)]
-    document = authorization_server_metadata(
-        s.issuer,
-        paths=paths,
-        grant_types=list(s.grants),
+    abilities = Abilities(
         auth_methods=s.client_auth.methods,
         auth_algorithms=s.client_auth.signing_algorithms,
+        signing_algorithms=s.rotation.policy.algorithms,
+        client_documents=s.client_documents,
     )
+    document = authorization_server_metadata(s.issuer, paths=paths, grant_types=list(s.grants), abilities=abilities)
     metadata = MetadataEndpoint(document)
     yield rule("/.well-known/jwks.json", get=JwksEndpoint(s.keys).get, cors=True)
-    yield rule(METADATA, get=metadata.get, cors=True)
     issuer_path = urlsplit(s.issuer).path
-    if issuer_path:
-        yield rule(METADATA + issuer_path, get=metadata.get, cors=True)
+    for well_known in (METADATA, OPENID_CONFIGURATION):
+        yield rule(well_known, get=metadata.get, cors=True)
+        if issuer_path:
+            yield rule(well_known + issuer_path, get=metadata.get, cors=True)
 
 
 def _first_party(s: Services) -> Iterable[Rule]:

@@ -202,14 +202,7 @@ async def _assemble(
         initial_tokens=registration.initial_tokens,
         client_usage=registration.usage,
         client_documents=settings.client_documents == "on",
-        client_directory=ClientDirectory(
-            clients,
-            LastAdmin(clients, settings.issuer),
-            rulebook.readers,
-            ground.audit,
-            now,
-            DerivedSecrets(ground.master).text,
-        ),
+        client_directory=_client_directory(ground, clients, rulebook.readers),
         grants=grants,
         introspector=Introspector(
             tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now, Signer(tokens.keys)

@@ -6,6 +6,7 @@ from authserver.model.client import AuthMethod
 from authserver.oauth.client_auth import METHODS, ClientAuthenticator, Signed
 from authserver.oauth.client_proofs import Assertions, Certificates
 from authserver.settings import Settings
+from authserver.storage.interface import ClientLookup
 from authserver.tokens.client_keys import ClientKeys
 from authserver.tokens.derived_secrets import DerivedSecrets
 from authserver.wiring.parts import Ground
@@ -23,10 +24,11 @@ def client_auth_methods(settings: Settings) -> tuple[AuthMethod, ...]:
     return tuple(method for method in METHODS if method not in off)
 
 
-def client_authenticator(ground: Ground, keys: ClientKeys) -> ClientAuthenticator:
+def client_authenticator(ground: Ground, keys: ClientKeys, clients: ClientLookup) -> ClientAuthenticator:
+    """`clients`: the fast way to look one up."""
     assertions = Assertions(keys, DerivedSecrets(ground.master), ground.settings.issuer)
     return ClientAuthenticator(
-        ground.client_cache,
+        clients,
         ground.now,
         ground.stores.clients,
         client_auth_methods(ground.settings),

@@ -35,6 +35,8 @@ def _kind(name: str, annotation: Any) -> str:
         return " \\| ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is tuple and get_origin(get_args(annotation)[0]) is Literal:
         return "some of " + ", ".join(f"`{value}`" for value in get_args(get_args(annotation)[0]))
+    if annotation == tuple[str, ...]:
+        return "words with commas"
     names = {bool: "`true` \\| `false`", int: "number", str: "text", Path: "path"}
     return names.get(annotation) or (
         "networks" if name == "trusted_proxies" else "path" if "Path" in str(annotation) else "text"
