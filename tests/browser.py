@@ -24,6 +24,7 @@ HERE = "192.0.2.7"
 HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 MOST_REDIRECTS = 10
 _VOID = frozenset({"meta", "link", "input", "br", "hr", "img"})
+_INLINE = frozenset({"a", "bdi", "code", "em", "span", "strong"})
 
 
 @dataclass
@@ -88,6 +89,8 @@ class _Parser(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.at.tag == tag, f"</{tag}> closes <{self.at.tag}>"
+        if tag not in _INLINE:
+            self.handle_data(" ")
         self.at = self.at.parent or self.root
 
     def handle_data(self, data: str) -> None:

@@ -10,8 +10,9 @@ from time import monotonic
 import httpx
 import pytest
 
+from tests.browser import Browser
 from tests.servers import PostgresServer, postgres
-from tests.site import Party, Site, make_keys_dir, open_site
+from tests.site import PASSWORD, Party, Site, make_keys_dir, open_site
 
 BOUND = 8.0
 """Seconds within which even "not now" must be said: a statement may take 5, where the database is frozen."""
@@ -114,3 +115,19 @@ async def test_a_revocation_that_could_not_be_stored_is_never_called_done(
     assert (await site.http.post("/revoke", data={"token": token}, auth=client.auth)).status_code == 200
     dead = await site.http.post("/introspect", data={"token": token}, auth=client.auth)
     assert dead.json() == {"active": False}
+
+
+async def test_people_are_told_on_a_page_and_go_on_from_it(site: Site, own_postgres: PostgresServer) -> None:
+    user, browser = await site.user(), Browser(site)
+    await browser.get("/account/login")
+    own_postgres.kill()
+    try:
+        page = await browser.submit("login", username=user.username, password=PASSWORD)
+        assert (page.status, page.alert) == (503, "The server cannot check this at the moment.")
+        assert int(page.response.headers["retry-after"]) >= 1
+        assert page.forms["login"].fields["username"] == user.username
+    finally:
+        own_postgres.start()
+    await until_ready(site)
+    browser.page = page
+    assert (await browser.submit("login", username=user.username, password=PASSWORD)).path == "/account"
