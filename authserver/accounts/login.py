@@ -17,7 +17,7 @@ from authserver.model.account import User
 from authserver.model.audit import Caller
 from authserver.model.client import Client
 from authserver.model.errors import TemporarilyUnavailable
-from authserver.model.grant import Authorization, Family
+from authserver.model.grant import Authorization, Confirmation, Family
 from authserver.model.session import Session
 from authserver.sessions.birth import Begun, LogIn
 from authserver.sessions.lifecycle import Sessions
@@ -43,6 +43,8 @@ class PasswordAttempt:
     scope: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     scope_asked: tuple[str, ...] | None = None
+    confirmation: Confirmation | None = None
+    """The key that the request proved to hold: the tokens are bound to it."""
     device_cookie: str | None = field(default=None, repr=False)
     session_cookie: str | None = field(default=None, repr=False)
     """Of a session that this browser has now; a new one in its place ends it."""
@@ -75,6 +77,7 @@ class LoggedIn:
             audience=self.family.resources,
             refresh_token=self.refresh_token,
             scope_asked=attempt.scope_asked,
+            confirmation=attempt.confirmation,
         )
 
 
@@ -204,4 +207,5 @@ def _log_in(attempt: PasswordAttempt, user: User) -> LogIn:
         resources=attempt.resources,
         amr=PASSWORD,
         acr=PASSWORD_ACR,
+        confirmation=attempt.confirmation,
     )

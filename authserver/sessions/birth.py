@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from authserver.ids import uuid7
 from authserver.model.account import User
 from authserver.model.audit import Caller
 from authserver.model.client import Client
-from authserver.model.grant import Family
+from authserver.model.grant import Confirmation, Family
 from authserver.model.session import Session, SessionKind
 from authserver.model.time import Duration, Instant
 from authserver.tokens.claims import AccessTokenClaims
@@ -31,6 +31,8 @@ class LogIn:
     amr: tuple[str, ...] = ()
     """RFC 8176 names, for instance "pwd"."""
     acr: str | None = None
+    confirmation: Confirmation | None = None
+    """The key that its tokens are bound to."""
 
     @property
     def client_id(self) -> str | None:
@@ -116,7 +118,10 @@ def first_family(
     login: LogIn, client: Client, session: Session, family_id: str, handle: NewHandle, *, idle: Duration
 ) -> Family:
     idle_until = min(session.created_at + idle, session.abs_until)
-    return _family(login, client, session, family_id, handle.secret_hash, handle.salt, idle_until)
+    family = _family(login, client, session, family_id, handle.secret_hash, handle.salt, idle_until)
+    # RFC 9449 section 5: the others' are bound to the client, which authenticates.
+    bound = login.confirmation is not None and client.is_public
+    return replace(family, bound_to=str(login.confirmation)) if bound else family
 
 
 def cookie_family(login: LogIn, session: Session) -> Family | None:

@@ -102,6 +102,8 @@ class ForwardAuthEndpoint:
         client = await self.clients.get(family.client_id) if family is not None else None
         if family is None or client is None or not client.enabled:
             raise NotAuthenticated("the client of this session is gone; log in again")
+        if client.dpop_bound_access_tokens or client.tls_client_certificate_bound_access_tokens:
+            raise NotAuthenticated("the tokens of this application are bound to a key, and there is none here")
         authorization = _authorization(family, client, self.issuer.issuer, resource)
         # Nothing is awaited from here to the end: of many requests at once, one signs.
         return self._still_kept(session, resource) or self._sign(authorization, session, resource)

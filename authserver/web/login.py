@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from authserver.accounts.login import LoggedIn, Login, PasswordAttempt
 from authserver.clock import Clock
 from authserver.model.client import Client
+from authserver.model.grant import Confirmation
 from authserver.model.inputs import InvalidField, shown
 from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.oauth.errors import UnauthorizedClient
@@ -26,6 +27,7 @@ from authserver.web.caller import caller_of
 from authserver.web.csrf import refuse_other_sites
 from authserver.web.forms import read_json
 from authserver.web.presented import presented
+from authserver.web.proof import ProofOfPossession
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class LoginEndpoint:
     login: Login
     clients: ClientAuthenticator
     issuance: TokenIssuance
+    proof: ProofOfPossession
     issuer: str
     now: Clock
 
@@ -41,7 +44,9 @@ class LoginEndpoint:
         body = LoginBody.read(await read_json(request))
         if body.mode == "session":
             cookies.require_https(request)
-        attempt = self._attempt(body, await self._client(request, body), request)
+        client = await self._client(request, body)
+        confirmation = await self.proof.confirm(request, client) if body.mode == "token" else None
+        attempt = self._attempt(body, client, request, confirmation)
         logged_in = await self.login.with_password(attempt, caller_of(request))
         response = self._session(logged_in) if body.mode == "session" else await self._tokens(logged_in, attempt)
         if cookies.takes_cookies(request):
@@ -57,7 +62,9 @@ class LoginEndpoint:
             raise UnauthorizedClient("only a first-party client may send a user's password here")
         return client
 
-    def _attempt(self, body: LoginBody, client: Client, request: Request) -> PasswordAttempt:
+    def _attempt(
+        self, body: LoginBody, client: Client, request: Request, confirmation: Confirmation | None
+    ) -> PasswordAttempt:
         return PasswordAttempt(
             username=body.username,
             password=body.password,
@@ -66,6 +73,7 @@ class LoginEndpoint:
             scope=grant_scope(client, body.scope),
             resources=audience(client, body.resources, self.issuer),
             scope_asked=None if body.scope is None else tuple(body.scope.split()),
+            confirmation=confirmation,
             device_cookie=cookies.device_cookie(request),
             session_cookie=cookies.session_cookie(request),
         )

@@ -30,6 +30,7 @@ from authserver.web.revocations import StreamEndpoint, TailEndpoint
 from authserver.web.revoke import RevokeEndpoint
 from authserver.web.routes_openid import openid_routes
 from authserver.web.routes_pages import page_routes
+from authserver.web.routes_registration import admin_registration_routes, registration_routes
 from authserver.web.routing import Rule, rule
 from authserver.web.sessions import SessionEndpoint, SessionItemEndpoint, SessionsEndpoint
 from authserver.web.streams import Streams
@@ -50,6 +51,7 @@ def routes(services: Services) -> list[Rule]:
         *_first_party(services),
         *page_routes(services),
         *openid_routes(services, Possession(_proof(services))),
+        *registration_routes(services),
         *_admin(services),
         *_operation(services),
     ]
@@ -118,7 +120,7 @@ def _first_party(s: Services) -> Iterable[Rule]:
     # A proxy may ask with the method of the request that it is about to pass on.
     ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, reader, s.issue, s.now).get
     return (
-        rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issuance, s.issuer, s.now).post),
+        rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issuance, _proof(s), s.issuer, s.now).post),
         rule("/logout", post=LogoutEndpoint(current, s.sessions, s.publication).post),
         rule("/session", get=SessionEndpoint(current, s.users).get),
         rule("/sessions", get=sessions.get, delete=sessions.delete),
@@ -138,7 +140,13 @@ def _proof(s: Services) -> ProofOfPossession:
 
 def _admin(s: Services) -> Iterable[Rule]:
     guard = admin.AdminGuard(s.access_tokens, _reader(s), s.issuer, s.audit, s.audit_store)
-    return (*_admin_revocations(s, guard), *_admin_users(s, guard), *_admin_clients(s, guard), *_admin_keys(s, guard))
+    return (
+        *_admin_revocations(s, guard),
+        *_admin_users(s, guard),
+        *_admin_clients(s, guard),
+        *admin_registration_routes(s, guard),
+        *_admin_keys(s, guard),
+    )
 
 
 def _admin_revocations(s: Services, guard: admin.AdminGuard) -> Iterable[Rule]:

@@ -158,6 +158,10 @@ test('the middleware answers 401, 403, 400 and 503 as RFC 6750 and 9728 want it'
     [{ authorization: 'Bearer' }, 400, `Bearer realm="api", error="invalid_request", error_description="${malformed}", ${where}`],
     [{ authorization: 'Bearer a b' }, 400, `Bearer realm="api", error="invalid_request", error_description="${malformed}", ${where}`],
     [await bearer({ exp: 1 }), 401, `Bearer realm="api", error="invalid_token", error_description="The token has expired.", ${where}`],
+    // Whoever needs DPoP or certificates: bound tokens are let in by no scheme, and nobody is asked for a proof.
+    [await bearer({ cnf: { jkt: 'A'.repeat(43) } }), 401, `Bearer realm="api", error="invalid_token", error_description="The token is bound to a key and cannot be used as a bearer token.", ${where}`],
+    [{ authorization: `DPoP ${await issuer.token({ cnf: { jkt: 'A'.repeat(43) } })}`, dpop: 'x.y.z' }, 401, `Bearer realm="api", ${rest}`],
+    [{ authorization: `DPoP ${await issuer.token()}` }, 401, `Bearer realm="api", ${rest}`],
     [await bearer(), 403, `Bearer realm="api", error="insufficient_scope", error_description="The token lacks a scope that is needed here.", ${rest}`],
   ];
   for (const [headers, status, challenge] of answers) {
