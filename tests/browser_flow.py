@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -10,9 +12,11 @@ from urllib.parse import urlencode
 import httpx
 
 from authserver.model.account import User
+from authserver.model.time import SECOND
 from authserver.oauth.pkce import challenge_of
+from authserver.verifier.testing_proof import ProofKey
 from tests.browser import Browser, Page
-from tests.site import API, PASSWORD, Party, Site
+from tests.site import API, ISSUER, PASSWORD, Party, Site
 
 REDIRECT = "https://app.example/callback"
 
@@ -69,7 +73,9 @@ class Asker:
         assert "code" in page.answer, page.location or page.text
         return page.answer["code"]
 
-    async def trade(self, code: str, on: int = 0, **changes: str | None) -> httpx.Response:
+    async def trade(
+        self, code: str, on: int = 0, headers: Mapping[str, str] | None = None, **changes: str | None
+    ) -> httpx.Response:
         """A right token request, but for `changes`."""
         form: dict[str, str | None] = {
             "grant_type": "authorization_code",
@@ -78,20 +84,36 @@ class Asker:
             "code_verifier": self.verifier,
             **changes,
         }
-        return await self.token(on, **form)
+        return await self.post("/token", form, on, headers)
 
-    async def token(self, on: int = 0, **form: str | None) -> httpx.Response:
+    async def refresh(
+        self, refresh_token: str, on: int = 0, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return await self.post("/token", {"grant_type": "refresh_token", "refresh_token": refresh_token}, on, headers)
+
+    async def push(self, headers: Mapping[str, str] | None = None, **changes: str | None) -> httpx.Response:
+        return await self.post("/par", dict(self.parameters(**changes)), headers=headers)
+
+    async def pushed(self, **changes: str | None) -> Page:
+        """Push, then send the browser."""
+        answer = await self.push(**changes)
+        assert answer.status_code == 201, answer.text
+        return await self.come(answer.json()["request_uri"])
+
+    async def come(self, request_uri: str, **beside: str) -> Page:
+        query = {"client_id": self.client.id, "request_uri": request_uri, **beside}
+        return await self.browser.get(f"/authorize?{urlencode(query)}")
+
+    async def post(
+        self, path: str, form: Mapping[str, str | None], on: int = 0, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Of the client itself, which proves who it is."""
         sent = {name: value for name, value in form.items() if value is not None}
+        http = self.site.instances[on].http
         if self.client.secret is None:
             sent.setdefault("client_id", self.client.id)
-            return await self.site.instances[on].http.post("/token", data=sent)
-        return await self.site.instances[on].http.post("/token", data=sent, auth=self.client.auth)
-
-    async def push(self, **changes: str | None) -> httpx.Response:
-        form = self.parameters(**changes)
-        if self.client.secret is None:
-            return await self.site.http.post("/par", data=form)
-        return await self.site.http.post("/par", data=form, auth=self.client.auth)
+            return await http.post(path, data=sent, headers=headers)
+        return await http.post(path, data=sent, auth=self.client.auth, headers=headers)
 
 
 async def asker(site: Site, client: Party | None = None, **fields: Any) -> Asker:
@@ -112,3 +134,32 @@ async def log_in(browser: Browser, user: User) -> None:
     await browser.get("/account/login")
     await browser.submit("login", username=user.username, password=PASSWORD)
     assert "__Host-authserver" in browser.cookies, browser.page.text
+
+
+# -- clients that sign ------------------------------------------------------------------------
+
+
+def jwks_of(key: ProofKey) -> str:
+    """The public half, as a client registers it."""
+    return json.dumps({"keys": [{**key.jwk, "kid": "one", "alg": key.alg, "use": "sig"}]})
+
+
+def request_object(
+    one: Asker,
+    key: ProofKey,
+    *,
+    header: Mapping[str, Any] | None = None,
+    jwt: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> str:
+    """A right one, but for `changes` of its parameters, of its own claims (`jwt`) and of its `header`; None takes one
+    away."""
+    now = one.site.services.now() // SECOND
+    claims = {"iss": one.client.id, "aud": ISSUER, "iat": now, "nbf": now, "exp": now + 60, **(jwt or {})}
+    head = {"alg": key.alg, "kid": "one", "typ": "oauth-authz-req+jwt", **(header or {})}
+    members = {**claims, **one.parameters(), **changes}
+    return key.signed(_without_none(head), _without_none(members))
+
+
+def _without_none(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
