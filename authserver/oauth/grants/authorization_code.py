@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -53,7 +53,7 @@ class AuthorizationCodeGrant:
         details = narrow_details(code.request.authorization_details, form.get("authorization_details"))
         if code.spent_at is not None:
             raise await self._replayed(code, client, caller)
-        granted = _granted(code, client, Terms(authorization_details=details, claims=code.request.claims), confirmation)
+        granted = _granted(code, client, confirmation)
         opened = self.openings.of(granted, await self._session(code, client))
         # Every refusal is above; from here the code is spent, whatever follows.
         redeemed = await self.authorizations.redeem(
@@ -66,8 +66,9 @@ class AuthorizationCodeGrant:
             raise await self._replayed(code, client, caller)
         if isinstance(redeemed, str):
             raise InvalidGrant(EXPIRED if redeemed == "expired" else OVER, detail=f"family {code.family_id}")
-        return Authorization.of_family(
-            opened.family(redeemed),
+        family = opened.family(redeemed)
+        authorization = Authorization.of_family(
+            family,
             client,
             scope=granted.scope,
             audience=audience,
@@ -76,6 +77,8 @@ class AuthorizationCodeGrant:
             confirmation=confirmation,
             openid=OpenIdFacts(code.request.nonce) if code.request.is_openid else None,
         )
+        # The family keeps what was granted; only this access token has less.
+        return replace(authorization, terms=replace(family.terms, authorization_details=details))
 
     async def _find(self, client: Client, text: str) -> AuthorizationCode:
         try:
@@ -121,14 +124,14 @@ class AuthorizationCodeGrant:
         )
 
 
-def _granted(code: AuthorizationCode, client: Client, terms: Terms, confirmation: Confirmation | None) -> Granted:
+def _granted(code: AuthorizationCode, client: Client, confirmation: Confirmation | None) -> Granted:
     return Granted(
         client=client,
         grantor=code.grantor,
         family_id=code.family_id,
         scope=code.request.scope,
         resources=code.request.resources,
-        terms=terms,
+        terms=Terms(authorization_details=code.request.authorization_details, claims=code.request.claims),
         confirmation=confirmation,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from authserver.audit.events import EventType
@@ -11,8 +11,9 @@ from authserver.audit.log import AuditLog
 from authserver.clock import Clock
 from authserver.model.audit import AuditEvent, Caller
 from authserver.model.client import Client
-from authserver.model.grant import Authorization, Confirmation, Family, OpenIdFacts
+from authserver.model.grant import Authorization, Confirmation, Family, OpenIdFacts, Terms
 from authserver.model.time import Duration
+from authserver.oauth.authorization_details import narrow_details
 from authserver.oauth.errors import InvalidGrant, RefreshRefusal
 from authserver.oauth.form import Form
 from authserver.oauth.scopes import narrow, narrow_resources, resources_of
@@ -60,12 +61,12 @@ class RefreshTokenGrant:
         self, client: Client, form: Form, caller: Caller, confirmation: Confirmation | None = None
     ) -> Authorization:
         presented = form.require("refresh_token")
-        asked = Asked(form.get("scope"), form.all("resource"))
+        asked = Asked(form.get("scope"), form.all("resource"), form.get("authorization_details"))
         handle = self._parse(presented)
         await self._refuse_more_than_granted(client, handle, asked)
         # Every refusal that needs no write is above; from here the presented token is spent.
         family, refresh_token = await self._rotate(client, handle, presented, caller, confirmation)
-        return Authorization.of_family(
+        authorization = Authorization.of_family(
             family,
             client,
             scope=asked.scope_of(client, family),
@@ -75,6 +76,7 @@ class RefreshTokenGrant:
             confirmation=confirmation,
             openid=OpenIdFacts() if "openid" in family.scope else None,
         )
+        return authorization if asked.details is None else replace(authorization, terms=asked.terms_of(family))
 
     def _parse(self, token: str) -> RefreshHandle:
         try:
@@ -85,12 +87,13 @@ class RefreshTokenGrant:
 
     async def _refuse_more_than_granted(self, client: Client, handle: RefreshHandle, asked: Asked) -> None:
         """Reads the family only when the request narrows it: the usual refresh stays one statement."""
-        if asked.scope is None and not asked.resources:
+        if asked == Asked():
             return
         family = await self.families.get(handle.family_id)
         if family is not None and family.client_id == client.id:
             asked.scope_of(client, family)
             asked.audience_of(client, family, self.issuer)
+            asked.terms_of(family)
 
     async def _rotate(
         self,
@@ -170,8 +173,10 @@ class RefreshTokenGrant:
 class Asked(NamedTuple):
     """What one refresh asks for, within what was granted at the log-in and what the client may still have."""
 
-    scope: str | None
-    resources: Sequence[str]
+    scope: str | None = None
+    resources: Sequence[str] = []
+    details: str | None = None
+    """RFC 9396 section 6."""
 
     def scope_of(self, client: Client, family: Family) -> tuple[str, ...]:
         """Raises InvalidScope for more than that."""
@@ -185,3 +190,10 @@ class Asked(NamedTuple):
         if not granted:
             raise InvalidGrant("none of the resources of this log-in is left to this client")
         return narrow_resources(granted, self.resources) if self.resources else granted
+
+    def terms_of(self, family: Family) -> Terms:
+        """Raises InvalidAuthorizationDetails for more than that."""
+        if self.details is None:
+            return family.terms
+        details = narrow_details(family.terms.authorization_details, self.details)
+        return replace(family.terms, authorization_details=details)
