@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -27,12 +28,15 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     return {**kept, **chosen, "PYTHONPATH": str(ROOT)}
 
 
-def authserver(*arguments: str, cwd: Path, **settings: object) -> subprocess.CompletedProcess[str]:
-    """One command, run to its end."""
+def authserver(
+    *arguments: str, cwd: Path, given: str | None = None, **settings: object
+) -> subprocess.CompletedProcess[str]:
+    """One command, run to its end; `given` is its standard input."""
     return subprocess.run(
         [sys.executable, "-m", "authserver", *arguments],
         cwd=cwd,
         env=environment(settings),
+        input=given,
         capture_output=True,
         text=True,
         timeout=60,
@@ -41,11 +45,14 @@ def authserver(*arguments: str, cwd: Path, **settings: object) -> subprocess.Com
 
 
 class ServerProcess:
-    """A server on a free port of 127.0.0.1."""
+    """A server on a free port of 127.0.0.1; over https where `trust` names the file of its authority."""
 
-    def __init__(self, directory: Path, *arguments: str, **settings: object) -> None:
+    def __init__(
+        self, directory: Path, *arguments: str, host: str = "127.0.0.1", trust: Path | None = None, **settings: object
+    ) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'http' if trust is None else 'https'}://{host}:{self.port}"
+        self._trust = trust
         self.log = directory / f"server-{self.port}.log"
         self._directory = directory
         self._arguments = arguments
@@ -74,13 +81,20 @@ class ServerProcess:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if httpx.get(self.url + path, timeout=3).status_code == status:
+                if httpx.get(self.url + path, timeout=3, verify=self._verify()).status_code == status:
                     return
             except httpx.TransportError:
                 pass
             if self.running.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{path} did not answer {status}:\n{self.log.read_text()[-4000:]}")
             time.sleep(0.05)
+
+    def configure(self, **settings: object) -> None:
+        """Before it starts: settings that depend on where it will listen."""
+        self._settings |= settings
+
+    def _verify(self) -> ssl.SSLContext | bool:
+        return True if self._trust is None else ssl.create_default_context(cafile=self._trust)
 
     @property
     def running(self) -> subprocess.Popen[bytes]:

@@ -10,8 +10,11 @@ import pytest
 
 from authserver.model.time import SECOND
 from authserver.oauth.device import DEVICE_CODE
+from tests.attacks.conftest import keys_dir, site
 from tests.browser import Browser
 from tests.site import API, PASSWORD, Party, Site, claims_of
+
+__all__ = ["keys_dir", "site"]
 
 READ = "openid read"
 

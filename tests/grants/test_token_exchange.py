@@ -7,7 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.attacks.conftest import keys_dir, site
 from tests.site import API, LogIn, Party, Site, claims_of
+
+__all__ = ["keys_dir", "site"]
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
