@@ -28,6 +28,8 @@ _KEY_TYPES: Mapping[str, tuple[str, str | None]] = {
     "EdDSA": ("OKP", "Ed25519"),
 }
 """alg -> `kty` and `crv`. No `none` and nothing symmetric: no configuration can bring them in."""
+USUAL = ("RS256", "PS256", "ES256", "EdDSA")
+"""What this issuer can sign with. Which of them a key is for is for the key to say."""
 
 
 class UnusableKeys(ValueError):
@@ -133,12 +135,13 @@ def _is_strong_rsa(jwk: Mapping[str, Any], key: Any) -> bool:
     return canonical and MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS and exponent >= MIN_EXPONENT and exponent % 2 == 1
 
 
-def _is_public(_jwk: Mapping[str, Any], key: Any) -> bool:
-    return hasattr(key, "public_bytes") and not hasattr(key, "private_bytes")
+def _is_public_point(jwk: Mapping[str, Any], key: Any) -> bool:
+    canonical = all(decoded(jwk[axis]) for axis in ("x", "y") if axis in jwk)
+    return canonical and hasattr(key, "public_bytes") and not hasattr(key, "private_bytes")
 
 
 _ACCEPTABLE: Mapping[str, Callable[[Mapping[str, Any], Any], bool]] = {
     "RSA": _is_strong_rsa,
-    "EC": _is_public,
-    "OKP": _is_public,
+    "EC": _is_public_point,
+    "OKP": _is_public_point,
 }

@@ -19,7 +19,7 @@ returns when the verifiers made here have applied it, so that tests need no wait
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,18 +40,25 @@ class FakeIssuer(Closing):
     """Issues tokens, takes them back, tells verifiers. Close it, or use it in a with-statement."""
 
     def __init__(
-        self, url: str = ISSUER, *, audience: str = AUDIENCE, lifetime: int = 300, serve: bool = False
+        self,
+        url: str = ISSUER,
+        *,
+        audience: str = AUDIENCE,
+        lifetime: int = 300,
+        serve: bool = False,
+        algorithms: Iterable[str] = (),
     ) -> None:
         """
         `audience`: whom tokens are for, and verifiers work for, unless told otherwise.
         `lifetime`: of tokens, in seconds.
         `serve`: also over real HTTP, on a free port of 127.0.0.1 which `url` then names: for services that are started
         with the issuer's URL in their configuration. The verifiers made here use HTTP then, too.
+        `algorithms`: of PS256, ES256 and EdDSA, those that `token` may be asked for beside RS256.
         """
         self._ahead = 0.0
         self._server = LoopbackServer() if serve else None
         self.url = self._server.url if self._server else url
-        self._book = Book(self.url, audience, lifetime, self.now)
+        self._book = Book(self.url, audience, lifetime, self.now, algorithms)
         self._site = Site(self._book)
         self._verifiers: list[Verifier] = []
         if self._server:
@@ -68,16 +75,20 @@ class FakeIssuer(Closing):
         sid: str | None = "",
         expires_in: float | None = None,
         bound_to: ProofKey | None = None,
+        algorithm: str = "RS256",
         **claims: Any,
     ) -> str:
         """An access token. Each has a session of its own, unless `sid` names one or is None (a program's own token).
 
-        `bound_to`: a DPoP key, without whose proofs it is worth nothing. `claims` are added to the usual ones or
+        `bound_to`: a DPoP key, without whose proofs it is worth nothing. `algorithm`: RS256 or one of the issuer's
+        `algorithms`, by which it is signed. `claims` are added to the usual ones or
         replace them; None leaves one out (`exp=None`).
         """
         bound = {} if bound_to is None else {"cnf": {"jkt": bound_to.jkt}}
         said = {**bound, **claims}
-        return self._book.token(sub, scope, client_id=client_id, sid=sid, expires_in=expires_in, claims=said)
+        return self._book.token(
+            sub, scope, client_id=client_id, sid=sid, expires_in=expires_in, claims=said, algorithm=algorithm
+        )
 
     def client_token(self, client_id: str = "program-1", scope: str = "", **claims: Any) -> str:
         """A program's own token: its subject is the client, and it has no session."""

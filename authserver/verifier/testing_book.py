@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .testing_log import WritableLog, base64url
+from .testing_log import WritableLog
+from .testing_proof import ProofKey
 
 AUDIENCE = "https://api.test"
 CLIENT = {"client_id": "service-1", "client_secret": "secret-of-service-1"}
@@ -27,27 +26,21 @@ _KID_DAYS = 25 * 3600
 @dataclass(frozen=True, slots=True)
 class Key:
     kid: str
-    private: rsa.RSAPrivateKey = field(repr=False)
+    private: Any = field(repr=False)
     jwk: dict[str, str] = field(repr=False)
+    alg: str = "RS256"
 
 
-def new_key() -> Key:
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    numbers = private.public_key().public_numbers()
-    required = {"e": _integer(numbers.e), "kty": "RSA", "n": _integer(numbers.n)}
-    # RFC 7638: the hash of the required members in this order.
-    kid = base64url(hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest())
-    return Key(kid, private, {**required, "kid": kid, "alg": "RS256", "use": "sig"})
+def new_key(alg: str = "RS256") -> Key:
+    """A signing key is made as a client's is; see `ProofKey` for the algorithms."""
+    made = ProofKey(alg)
+    return Key(made.jkt, made.private, {**made.jwk, "kid": made.jkt, "alg": alg, "use": "sig"}, alg)
 
 
 @lru_cache(maxsize=1)
 def first_key() -> Key:
     """Shared by all issuers of a test run: making one takes as long as many tests."""
     return new_key()
-
-
-def _integer(value: int) -> str:
-    return base64url(value.to_bytes((value.bit_length() + 7) // 8, "big"))
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
@@ -59,11 +52,20 @@ def unverified_claims(token: str) -> dict[str, Any]:
 class Book:
     """May be used by several threads."""
 
-    def __init__(self, issuer: str, audience: str, lifetime: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        lifetime: int,
+        now: Callable[[], float],
+        algorithms: Iterable[str] = (),
+    ) -> None:
+        """`algorithms`: beside RS256, with which everything is signed unless another is named."""
         self.issuer, self.audience, self.lifetime, self.now = issuer, audience, lifetime, now
         self.lock = threading.RLock()
         self.log = WritableLog(issuer)
-        self.keys = [first_key()]
+        self.algorithms = tuple(dict.fromkeys(("RS256", *algorithms)))
+        self.keys = [first_key(), *map(new_key, self.algorithms[1:])]
         self._versions: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._listed: set[tuple[str, str]] = set()
 
@@ -71,9 +73,9 @@ class Book:
     def seq(self) -> int:
         return self.log.seq
 
-    def sign(self, claims: dict[str, Any], typ: str) -> str:
-        key = self.keys[-1]
-        return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.kid, "typ": typ})
+    def sign(self, claims: dict[str, Any], typ: str, algorithm: str = "RS256") -> str:
+        key = [key for key in self.keys if key.alg == algorithm][-1]
+        return jwt.encode(claims, key.private, algorithm=algorithm, headers={"kid": key.kid, "typ": typ})
 
     def token(
         self,
@@ -84,7 +86,10 @@ class Book:
         sid: str | None,
         expires_in: float | None,
         claims: dict[str, Any],
+        algorithm: str = "RS256",
     ) -> str:
+        if algorithm not in self.algorithms:
+            raise ValueError(f"this issuer has keys for {', '.join(self.algorithms)}: see `algorithms`")
         with self.lock:
             now = self.now()
             usual = {
@@ -100,14 +105,14 @@ class Book:
                 "rv": self._versions_of(sub, client_id),
             }
             said = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-            return self.sign(said, "at+jwt")
+            return self.sign(said, "at+jwt", algorithm)
 
     def _versions_of(self, sub: str, client_id: str) -> str:
         return ".".join(str(self._versions[thing]) for thing in (("sub", sub), ("cli", client_id), ("iss", "")))
 
     def rotate(self) -> None:
         with self.lock:
-            self.keys.append(new_key())
+            self.keys += map(new_key, self.algorithms)
 
     def revoke(self, kind: str, value: str, *, expires: float | None = None) -> int:
         """The sequence number of its record. `expires`: of the token itself, in seconds since the epoch."""
@@ -123,7 +128,7 @@ class Book:
     def revoke_key(self) -> int:
         """All keys that there are: those that were rotated out have signed tokens, too."""
         with self.lock:
-            withdrawn, self.keys = self.keys, [new_key()]
+            withdrawn, self.keys = self.keys, [*map(new_key, self.algorithms)]
             return [self.revoke("kid", key.kid) for key in withdrawn][-1]
 
     def is_alive(self, token: str) -> bool:
@@ -137,7 +142,7 @@ class Book:
                 claims = jwt.decode(
                     token,
                     key.private.public_key(),
-                    algorithms=["RS256"],
+                    algorithms=[key.alg],
                     options={"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
                 )
             except jwt.InvalidTokenError:

@@ -17,6 +17,7 @@ from .errors import NotReady, Overloaded, Refusal
 from .follower import FeedFollower
 from .httptransport import HttpTransport
 from .introspection import IntrospectionLimits
+from .jwk import USUAL
 from .jwks import MustWait
 from .metrics import Metrics
 from .parts import FeedMode, Options, assemble
@@ -46,7 +47,7 @@ class Verifier:
         client_id: str | None = None,
         client_secret: str | None = None,
         leeway: float = 5.0,
-        algorithms: Iterable[str] = ("RS256",),
+        algorithms: Iterable[str] = USUAL,
         feed: FeedMode = "stream",
         report: bool | None = None,
         instance: str | None = None,
@@ -64,6 +65,7 @@ class Verifier:
         `on_stale`: what to do when it is older: "introspect", "deny", or `accept_until(seconds)`.
         `client_id`, `client_secret`: of a confidential client, for introspection, private feeds and reports.
         `leeway`: seconds that clocks may differ, 60 at most.
+        `algorithms`: what the issuer's keys may be for; each key is for one, whatever a token says.
         `feed`: "stream" (Server-Sent Events), "poll" (long poll), "cached" (through a shared cache).
         `report`: tell the issuer what was applied; None means: if there are credentials.
         `instance`: names this process in reports; host name and process id by default.

@@ -17,6 +17,7 @@ from authserver.verifier import Verifier
 from authserver.verifier.jwk import Key, UnusableKeys, parse_jwks
 from authserver.verifier.metadata import metadata_url
 from authserver.verifier.records import key_of
+from authserver.verifier.testing_book import new_key
 from tests.verifier.network import (
     AUDIENCE,
     ISSUER,
@@ -400,3 +401,73 @@ def test_metadata_is_asked_for_once_and_again_when_its_addresses_make_no_sense()
     later(service, 610)
     assert refusal(service) == "accepted"
     assert eventually(lambda: service.network.count(METADATA) >= 2)
+
+
+# -- other algorithms ----------------------------------------------------------------------------
+
+OTHERS = ("RS256", "PS256", "ES256", "EdDSA")
+
+
+def elliptic(kind: str, **differs: Any) -> dict[str, Any]:
+    made = new_key(kind).jwk
+    return {name: value for name, value in {**made, "kid": "key-1", **differs}.items() if value is not None}
+
+
+@pytest.mark.parametrize("alg", OTHERS)
+def test_a_key_is_for_the_one_algorithm_that_it_names(alg: str) -> None:
+    key = new_key(alg)
+    found = parse_jwks(json.dumps({"keys": [key.jwk]}).encode(), ISSUER, OTHERS)
+    assert {each.alg for each in found.values()} == {alg}
+    others = tuple(other for other in OTHERS if other != alg)
+    assert usable(key.jwk, algorithms=others) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "differs"),
+    [
+        ("ES256", {"crv": "P-384"}),
+        ("ES256", {"crv": None}),
+        ("ES256", {"crv": "Ed25519"}),
+        ("ES256", {"kty": "OKP"}),
+        ("ES256", {"kty": "RSA"}),
+        ("ES256", {"alg": "EdDSA"}),
+        ("ES256", {"alg": "RS256"}),
+        ("ES256", {"alg": "ES384"}),
+        ("ES256", {"use": "enc"}),
+        ("ES256", {"key_ops": ["sign"]}),
+        ("ES256", {"d": "AAAA"}),
+        ("ES256", {"y": None}),
+        ("ES256", {"x": "AAAA"}),
+        ("ES256", {"x": 1}),
+        ("ES256", {"x": "A" * 43, "y": "A" * 43}),
+        ("EdDSA", {"crv": "Ed448"}),
+        ("EdDSA", {"crv": "X25519"}),
+        ("EdDSA", {"kty": "EC"}),
+        ("EdDSA", {"alg": "ES256"}),
+        ("EdDSA", {"x": "AAAA"}),
+        ("EdDSA", {"x": None}),
+        ("EdDSA", {"d": "AAAA"}),
+        ("EdDSA", {"use": "enc"}),
+    ],
+)
+def test_elliptic_keys_that_are_not_taken(kind: str, differs: dict[str, Any]) -> None:
+    assert usable(elliptic(kind), algorithms=OTHERS) == {"key-1"}
+    assert usable(elliptic(kind, **differs), algorithms=OTHERS) == set()
+
+
+def test_a_coordinate_has_one_spelling() -> None:
+    good = elliptic("EdDSA")
+    for respelled in (good["x"] + "=", good["x"] + "A", good["x"][:-1] + _stray_bits(good["x"][-1])):
+        assert usable({**good, "x": respelled}, algorithms=OTHERS) == set()
+
+
+def _stray_bits(char: str) -> str:
+    """Another last character of 32 bytes that lenient decoders read as the same."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return alphabet[alphabet.index(char) + 1]
+
+
+def test_a_short_rsa_key_is_none_for_pss_either() -> None:
+    short = json.loads(RSAAlgorithm.to_jwk(private_key(1, 1024).public_key()))
+    jwks = {**short, "kid": "key-1", "alg": "PS256", "key_ops": ["verify"]}
+    assert usable(jwks, algorithms=OTHERS) == set()

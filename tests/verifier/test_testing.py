@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +13,7 @@ import jwt
 import pytest
 
 from authserver.verifier import InsufficientScope, InvalidToken, Refusal, Revoked, Undecided, Verifier, accept_until
+from authserver.verifier.errors import BadSignature, HeaderNotAcceptable
 from authserver.verifier.testing import AUDIENCE, FakeIssuer
 
 
@@ -191,3 +194,40 @@ def test_introspection_needs_the_credentials() -> None:
         assert httpx.post(url, data=form).status_code == 401
         known = (issuer.credentials["client_id"], issuer.credentials["client_secret"])
         assert httpx.post(url, data=form, auth=known).json()["sub"] == "ada"
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "ES256", "EdDSA", "RS256"])
+def test_tokens_by_other_algorithms_are_let_in_and_refused_like_all_others(algorithm: str) -> None:
+    with FakeIssuer(algorithms=("PS256", "ES256", "EdDSA")) as issuer:
+        verifier, token = issuer.verifier(), issuer.token(scope="read", algorithm=algorithm)
+        assert jwt.get_unverified_header(token)["alg"] == algorithm
+        assert verifier.verify(token).has_scope("read")
+        head, payload, signature = token.split(".")
+        with pytest.raises(BadSignature):
+            verifier.verify(f"{head}.{payload}.{signature[:-8]}{'A' * 8}")
+        issuer.revoke_session(token)
+        with pytest.raises(Revoked):
+            verifier.verify(token)
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "ES256", "EdDSA"])
+def test_a_header_that_names_another_algorithm_than_its_keys_is_refused(algorithm: str) -> None:
+    with FakeIssuer(algorithms=("PS256", "ES256", "EdDSA")) as issuer:
+        verifier = issuer.verifier()
+        for signed_by in ("RS256", "PS256", "ES256", "EdDSA"):
+            token = issuer.token(algorithm=signed_by)
+            header = {**jwt.get_unverified_header(token), "alg": algorithm}
+            said = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+            respelled = ".".join([said, *token.split(".")[1:]])
+            with pytest.raises(BadSignature if signed_by == algorithm else HeaderNotAcceptable):
+                verifier.verify(respelled)
+
+
+def test_a_service_may_take_one_algorithm_only() -> None:
+    with FakeIssuer(algorithms=("ES256",)) as issuer:
+        verifier = issuer.verifier(algorithms=("RS256",))
+        assert verifier.verify(issuer.token())
+        with pytest.raises(HeaderNotAcceptable):
+            verifier.verify(issuer.token(algorithm="ES256"))
+    with pytest.raises(ValueError, match="see `algorithms`"):
+        FakeIssuer().token(algorithm="PS256")
