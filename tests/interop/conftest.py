@@ -10,7 +10,7 @@ import pytest
 
 from tests.interop.conversation import NODE
 from tests.interop.provider import Provider, providing
-from tests.interop.surfer import Surfer
+from tests.interop.surfer import Surfer, surfing
 from tests.servers import package_directory
 
 HERE = Path(__file__).parent
@@ -38,6 +38,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 
 @pytest.fixture
-def surfer(provider: Provider) -> Surfer:
+def surfer(provider: Provider) -> Iterator[Surfer]:
     """A browser of its own for each test."""
-    return Surfer.of(provider)
+    with surfing(provider) as opened:
+        yield opened

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -18,11 +20,6 @@ class Surfer:
     provider: Provider
     http: httpx.Client
 
-    @classmethod
-    def of(cls, provider: Provider) -> Surfer:
-        headers = {"accept": "text/html,*/*;q=0.8", "sec-fetch-site": "none"}
-        return cls(provider, httpx.Client(verify=provider.trust, headers=headers, trust_env=False, timeout=20))
-
     def follow(self, url: str, *, press: str | None = None) -> str:
         """Where the application's link leads in the end: the first address that is not the provider's. `press`: the
         button (by id) on the page that asks for consent, or else the first one."""
@@ -30,10 +27,7 @@ class Surfer:
         for _ in range(MOST_PAGES):
             if page.location and not self._is_ours(urljoin(page.url, page.location)):
                 return urljoin(page.url, page.location)
-            if page.location:
-                page = self._open(urljoin(page.url, page.location))
-            else:
-                page = self._answer(page, press)
+            page = self._open(urljoin(page.url, page.location)) if page.location else self._answer(page, press)
         raise AssertionError(f"round and round at {page.url}")
 
     def _answer(self, page: Page, press: str | None) -> Page:
@@ -58,3 +52,11 @@ class Surfer:
 
     def _is_ours(self, url: str) -> bool:
         return urlsplit(url)[:2] == urlsplit(self.provider.issuer)[:2]
+
+
+@contextmanager
+def surfing(provider: Provider) -> Iterator[Surfer]:
+    """A browser without a past."""
+    headers = {"accept": "text/html,*/*;q=0.8", "sec-fetch-site": "none"}
+    with httpx.Client(verify=provider.trust, headers=headers, trust_env=False, timeout=20) as http:
+        yield Surfer(provider, http)
