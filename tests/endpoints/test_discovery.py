@@ -32,7 +32,7 @@ FROM_ANY_ORIGIN = {
     "/revocations/{log}/tiles/{n}",
     "/revocations/{log}/snapshots/{seq}",
 }
-"""Their only credential is in the request, and browser clients call them (RFC 10017); nothing else, whatever is added."""
+"""Their only credential is in the request, and browser clients call them (RFC 10017). Nothing else is."""
 
 
 def test_exactly_these_endpoints_answer_pages_of_other_origins(site: Site) -> None:
