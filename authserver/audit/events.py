@@ -32,6 +32,8 @@ class EventType(StrEnum):
     FAMILY_REUSED = "family.reused"
     FAMILY_REVOKED = "family.revoked"
     REFRESH_WRONG_CLIENT = "refresh.wrong_client"
+    REFRESH_WRONG_KEY = "refresh.wrong_key"
+    """Without the key that the token is bound to, or with another one."""
     TOKEN_ISSUED = "token.issued"  # noqa: S105 (an event's name, no credential)
     """By an operator at the command line, not by a grant."""
     TOKEN_REVOKED = "token.revoked"  # noqa: S105

@@ -97,7 +97,7 @@ def check_proof(
             _check_token(claims, access_token)
         iat, nonce = _iat(claims), _nonce(claims)
         until = _checked_time(iat, nonce, now, nonces, window)
-    except (Malformed, KeyRefused, NoTarget) as error:
+    except (Malformed, KeyRefused) as error:
         raise ProofRefused(f"the DPoP proof is refused: {error}") from None
     if not key.verify(form.signing_input, form.signature):
         raise ProofRefused("the signature of the DPoP proof is not valid")
@@ -139,7 +139,11 @@ def _check_request(claims: Mapping[str, Any], method: str, url: str) -> None:
     if claims.get("htm") != method:
         raise Malformed("htm is not the method of this request")
     htu = claims.get("htu")
-    if not isinstance(htu, str) or target_of(htu) != target_of(url):
+    try:
+        matches = isinstance(htu, str) and target_of(htu) == target_of(url)
+    except NoTarget:
+        matches = False
+    if not matches:
         raise Malformed("htu is not the URL of this request")
 
 

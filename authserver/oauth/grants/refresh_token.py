@@ -142,22 +142,26 @@ class RefreshTokenGrant:
         if refused.reason == "reused":
             await tell_revoked(self.bus)
         if refused.reason == "key":
+            await self._tell(EventType.REFRESH_WRONG_KEY, client, handle, caller, refused.family)
             return InvalidGrant(OTHER_KEY, detail=f"family {handle.family_id}")
         if refused.reason != "unknown":
             return InvalidGrant(WHY[refused.reason], reason=refused.reason, detail=f"family {handle.family_id}")
         family = await self.families.get(handle.family_id)
         if family is not None and family.client_id != client.id:
-            await self._tell_wrong_client(client, handle, caller, family)
+            await self._tell(EventType.REFRESH_WRONG_CLIENT, client, handle, caller, family)
         return InvalidGrant(NOT_VALID, detail=f"family {handle.family_id} is not of client {client.id}")
 
-    async def _tell_wrong_client(self, client: Client, handle: RefreshHandle, caller: Caller, family: Family) -> None:
-        if self.audit.may_tell(EventType.REFRESH_WRONG_CLIENT, client.id, family.id):
-            await self.audit_store.append(self._event(EventType.REFRESH_WRONG_CLIENT, client, handle, caller, family))
+    async def _tell(
+        self, kind: EventType, client: Client, handle: RefreshHandle, caller: Caller, family: Family | None
+    ) -> None:
+        """Somebody has a genuine token and not what belongs to it."""
+        if self.audit.may_tell(kind, client.id, handle.family_id):
+            await self.audit_store.append(self._event(kind, client, handle, caller, family))
 
     def _event(
         self, kind: EventType, client: Client, handle: RefreshHandle, caller: Caller, family: Family | None = None
     ) -> AuditEvent:
-        """`family` when its owner is somebody else than `client`."""
+        """`family` when the event is about its owner, too."""
         return self.audit.event(
             kind,
             caller.acting_as(f"client:{client.id}"),
