@@ -63,10 +63,7 @@ def fetched(*, loopback: bool) -> Reader:
     """A URL that this server calls: https, or with `loopback` (OUTGOING_ALLOW_LOOPBACK) http on this machine."""
 
     def read(field: str, value: object) -> str:
-        from authserver.outgoing.target import (  # where nothing is fetched, nothing is loaded
-            OutgoingRefused,
-            read_target,
-        )
+        from authserver.outgoing import OutgoingRefused, read_target  # heavy, and rarely needed at the command line
 
         uri = _uri(field, value)
         try:

@@ -36,6 +36,7 @@ NOUNS: Final = {
     "token": "authserver.cli.token",
     "log": "authserver.cli.log",
     "resource-servers": "authserver.cli.resource_servers",
+    "registration-tokens": "authserver.cli.registration_tokens",
 }
 """Nouns: the module's `app` holds the verbs."""
 

@@ -92,7 +92,7 @@ def named_fields(
         "name": name,
         "auth_method": auth_method,
         "grant_types": grant or None,
-        "scopes": _words(scope),
+        "scopes": words(scope),
         "resources": resource or None,
         "audiences": audience or None,
         "redirect_uris": redirect_uri or None,
@@ -151,7 +151,7 @@ def _json_file(option: str, path: Path) -> Any:
         fail(f"{option}: cannot read {path} as JSON: {error}")
 
 
-def _words(scopes: list[str] | None) -> list[str] | None:
+def words(scopes: list[str] | None) -> list[str] | None:
     """`--scope "a b"` and `--scope a --scope b` mean the same."""
     return [word for scope in scopes for word in scope.split() or [""]] if scopes else None
 

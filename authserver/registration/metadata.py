@@ -60,7 +60,11 @@ FIELD_OF: Final[Mapping[str, str]] = {**RENAMED, **{name: name for name in SAME}
 _MEMBER_OF: Final[Mapping[str, str]] = {field: member for member, field in FIELD_OF.items()} | {"scopes": "scope"}
 _REDIRECTS: Final = ("redirect_uris", "post_logout_redirect_uris")
 _DEFAULTS: Final[Mapping[str, Any]] = {
-    **{field.name: field.default for field in fields(Client) if field.name in _MEMBER_OF and field.name != "name"},
+    **{
+        field.name: field.default
+        for field in fields(Client)
+        if field.name in FIELD_OF.values() and field.name != "name"
+    },
     "auth_method": "client_secret_basic",
     "grant_types": ("authorization_code",),
 }

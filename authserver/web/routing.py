@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -82,13 +83,24 @@ class Router:
         found = self._fixed.get(path)
         if found is not None:
             return found
+        spelt = self._spelt(scope, path)
         for pattern, candidate in self._patterns:
-            match = pattern.match(path)
+            match = pattern.match(spelt)
             if match:
-                scope["path_params"] = match.groupdict()
+                found_in = match.groupdict()
+                scope["path_params"] = found_in if spelt is path else {n: unquote(v) for n, v in found_in.items()}
                 return candidate
         where = f"; what this server offers: {self._signpost}" if self._signpost and path in ("/", self._prefix) else ""
         raise NotFoundHere(f"there is nothing at this path{where}")
+
+    def _spelt(self, scope: Scope, path: str) -> str:
+        """The path, or as it was sent where a slash in it is encoded: then it is part of a name, such as the id of a
+        client that is a URL, and separates nothing."""
+        raw = scope.get("raw_path", b"").partition(b"?")[0]
+        if b"%2f" not in raw.lower():
+            return path
+        sent = str(raw, "latin-1")
+        return sent.removeprefix(self._prefix) if self._prefix else sent
 
 
 def _preflight(matched: Rule) -> Response:

@@ -14,8 +14,8 @@ from authserver.web.routing import Rule
 
 @pytest.fixture
 async def rules(tmp_path: Path) -> AsyncIterator[list[Rule]]:
-    """The URL table of a real server."""
-    settings = Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/house.db", keys_dir=tmp_path)
+    """The URL table of a real server with everything on."""
+    settings = Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/house.db", keys_dir=tmp_path, registration="open")
     create_master_key(settings.master_key_path)
     await wiring.migrate(settings)
     services = await wiring.build(settings)

@@ -12,6 +12,9 @@ audit event in the transaction of the change.
 | /admin/users/{user_id}, .../password | AdminUserEndpoint get patch delete; AdminPasswordEndpoint put |
 | /admin/clients, /admin/clients/{client_id} | AdminClientsEndpoint get post; AdminClientEndpoint get patch delete |
 | .../secrets, .../secrets/{secret_id} | AdminClientSecretsEndpoint post; AdminClientSecretEndpoint delete |
+| .../registration-token | AdminClientRegistrationTokenEndpoint post |
+| /admin/registration-tokens | AdminRegistrationTokensEndpoint get post |
+| /admin/registration-tokens/{token_id} | AdminRegistrationTokenEndpoint delete |
 | /admin/keys, /admin/keys/rotate | AdminKeysEndpoint get; AdminRotateEndpoint post |
 | /admin/audit | AdminAuditEndpoint get |
 | /admin/resource-servers | AdminResourceServersEndpoint get |
@@ -24,6 +27,11 @@ from authserver.web.admin.client_secrets import AdminClientSecretEndpoint, Admin
 from authserver.web.admin.clients import AdminClientEndpoint, AdminClientsEndpoint
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.keys import AdminKeysEndpoint, AdminRotateEndpoint
+from authserver.web.admin.registration import (
+    AdminClientRegistrationTokenEndpoint,
+    AdminRegistrationTokenEndpoint,
+    AdminRegistrationTokensEndpoint,
+)
 from authserver.web.admin.resource_servers import AdminResourceServersEndpoint
 from authserver.web.admin.revocations import AdminRevocationsEndpoint
 from authserver.web.admin.sessions import AdminSessionEndpoint, AdminSessionsEndpoint
@@ -32,12 +40,15 @@ from authserver.web.admin.users import AdminPasswordEndpoint, AdminUserEndpoint,
 __all__ = [
     "AdminAuditEndpoint",
     "AdminClientEndpoint",
+    "AdminClientRegistrationTokenEndpoint",
     "AdminClientSecretEndpoint",
     "AdminClientSecretsEndpoint",
     "AdminClientsEndpoint",
     "AdminGuard",
     "AdminKeysEndpoint",
     "AdminPasswordEndpoint",
+    "AdminRegistrationTokenEndpoint",
+    "AdminRegistrationTokensEndpoint",
     "AdminResourceServersEndpoint",
     "AdminRevocationsEndpoint",
     "AdminRotateEndpoint",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authserver.administration.client_view import secret_body
 from authserver.administration.clients import ClientDirectory
 from authserver.administration.fields import nullable, read_fields, seconds
 from authserver.administration.scopes import CLIENTS
-from authserver.administration.client_view import secret_body
 from authserver.model.time import DAY, SECOND
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.render import answer

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authserver.administration.client_view import client_body
 from authserver.administration.clients import ClientDirectory
 from authserver.administration.scopes import CLIENTS, READ
-from authserver.administration.client_view import client_body
 from authserver.model.inputs import InvalidField, truth
 from authserver.web.admin.guard import AdminGuard
 from authserver.web.admin.render import answer
