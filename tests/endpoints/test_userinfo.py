@@ -8,9 +8,11 @@ import jwt
 import pytest
 
 from authserver.model.account import User
+from authserver.model.time import SECOND
+from authserver.verifier.testing import ProofKey
 from tests import people
 from tests.openid import openid_client, openid_log_in
-from tests.site import ISSUER, TEST, Site
+from tests.site import ISSUER, PASSWORD, TEST, Site
 
 site = people.site
 
@@ -174,6 +176,25 @@ async def test_a_pairwise_client_knows_the_user_by_another_name_everywhere(site:
     )
     elsewhere = await openid_log_in(site, other, login.user)
     assert elsewhere.claims["sub"] not in (told["sub"], login.user.id)
+
+
+async def test_a_token_that_is_bound_to_a_key_needs_its_proof(site: Site) -> None:
+    key, other = (ProofKey("ES256", now=lambda: site.services.now() / SECOND) for _ in range(2))
+    user, app = await site.user(), await site.app(scopes=("openid",))
+    body = {"username": user.username, "password": PASSWORD, "client_id": app.id, "scope": "openid"}
+    proven = {"DPoP": key.proof("POST", f"{ISSUER}/login")}
+    token = (await site.http.post("/login", json=body, headers=proven)).json()["access_token"]
+    url = f"{ISSUER}/userinfo"
+    good = await site.http.get("/userinfo", headers=key.headers("GET", url, token))
+    assert good.json() == {"sub": user.id}
+    for refused in (
+        await site.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"}),
+        await site.http.get("/userinfo", headers={"Authorization": f"DPoP {token}"}),
+        await site.http.get("/userinfo", headers=other.headers("GET", url, token)),
+        await site.http.post("/userinfo", data={"access_token": token}),
+    ):
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].startswith("DPoP ")
 
 
 async def test_pages_of_any_origin_may_ask_and_read_the_challenge(site: Site) -> None:
