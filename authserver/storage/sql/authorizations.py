@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -31,6 +31,14 @@ LOOK = HotStatement(
     now=int,
 )
 GET = HotStatement(f"SELECT {', '.join(CODE)} FROM authorization_codes WHERE handle_hash = :handle", handle=bytes)
+SPEND = text(
+    """
+UPDATE authorization_codes SET spent_at = :now, kept_until = :until
+WHERE handle_hash = :handle AND spent_at IS NULL AND expires_at > :now
+ AND family_id = :family AND session_id = :session AND user_id = :user AND client_id = :client
+"""
+)
+ADD_CODE = insert(authorization_codes)
 codes = authorization_codes.c
 
 
@@ -53,7 +61,7 @@ class SqlAuthorizations:
         async def work(connection: AsyncConnection) -> bool:
             if pushed is not None and not await _spend_pushed(connection, pushed, code):
                 return False
-            await connection.execute(insert(authorization_codes).values(_code_values(code)))
+            await connection.execute(ADD_CODE, _code_values(code))
             await record(connection, event)
             return True
 
@@ -110,20 +118,16 @@ async def _spend(
     """Only for the family that the code names: otherwise a replay would not know what to end."""
     family = first.family
     lives = [family.abs_until] if first.offline is None else [family.abs_until, first.offline[1].abs_until]
-    done = await connection.execute(
-        update(authorization_codes)
-        .where(
-            codes.handle_hash == handle_hash,
-            codes.spent_at.is_(None),
-            codes.expires_at > at,
-            codes.family_id == family.id,
-            codes.session_id == family.session_id,
-            codes.user_id == family.user_id,
-            codes.client_id == family.client_id,
-        )
-        .values(spent_at=at, kept_until=max(lives))
-    )
-    if done.rowcount:
+    values = {
+        "handle": handle_hash,
+        "now": at,
+        "until": max(lives),
+        "family": family.id,
+        "session": family.session_id,
+        "user": family.user_id,
+        "client": family.client_id,
+    }
+    if (await connection.execute(SPEND, values)).rowcount:
         return None
     spent = await connection.scalar(select(codes.spent_at).where(codes.handle_hash == handle_hash))
     return "expired" if spent is None else "spent"

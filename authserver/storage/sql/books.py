@@ -15,6 +15,7 @@ from authserver.storage.sql.rows import event_values
 
 T = TypeVar("T")
 MAX_PAGE = 200
+RECORD = tables.audit.insert()
 _LAST_ENTRY = {
     "sqlite": text("SELECT max(id) FROM revocation_outbox"),  # exact: this transaction holds the write lock
     "postgresql": text("SELECT currval(pg_get_serial_sequence('revocation_outbox', 'id'))"),
@@ -23,7 +24,7 @@ _LAST_ENTRY = {
 
 async def record(connection: AsyncConnection, event: AuditEvent | None) -> None:
     if event is not None:
-        await connection.execute(tables.audit.insert(), event_values(event))
+        await connection.execute(RECORD, event_values(event))
 
 
 async def last_entry(connection: AsyncConnection) -> int:

@@ -3,10 +3,10 @@ too: whoever revokes in between is not missed."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from sqlalchemy import and_, insert, literal, or_, select
+from sqlalchemy import BigInteger, Column, ColumnElement, Insert, Table, bindparam, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -59,72 +59,94 @@ async def _open(connection: AsyncConnection, first: FirstFamilies, at: Instant) 
 
 
 async def insert_session(connection: AsyncConnection, session: Session, password_hash: str | None) -> Versions | None:
-    values = _session_values(session)
-    values |= {"user_version": users.c.version, "issuer_version": issuer.c.revocation_version}
-    source = (
-        select(*(values[name].label(name) for name in rows.SESSION))
-        .select_from(users.join(issuer, issuer.c.id == 1))
-        .where(users.c.id == session.user_id, users.c.enabled)
-    )
-    if password_hash is not None:
-        source = source.where(users.c.password_hash == password_hash)
-    written = await connection.execute(
-        insert(sessions).from_select(rows.SESSION, source).returning(sessions.c.user_version, sessions.c.issuer_version)
-    )
-    row = written.first()
+    statement = NEW_SESSION if password_hash is None else NEW_SESSION_BY_PASSWORD
+    checked = {} if password_hash is None else {"password_hash": password_hash}
+    row = (await connection.execute(statement, _session_values(session) | checked)).first()
     return Versions(row.user_version, 0, row.issuer_version) if row is not None else None
 
 
 async def _insert_beside(connection: AsyncConnection, session: Session, parent: str) -> bool:
     """Under the versions of the session it comes from, not today's: what revokes that one revokes this one."""
-    values = _session_values(session)
-    values |= {"user_version": sessions.c.user_version, "issuer_version": sessions.c.issuer_version}
-    source = select(*(values[name].label(name) for name in rows.SESSION)).where(
-        sessions.c.id == parent,
-        sessions.c.user_id == session.user_id,
-        sessions.c.dead_at.is_(None),
-        user_stands(sessions),
-        issuer_stands(sessions),
-    )
-    written = insert(sessions).from_select(rows.SESSION, source).returning(sessions.c.id)
-    return (await connection.execute(written)).first() is not None
+    return (await connection.execute(SESSION_BESIDE, _session_values(session) | {"parent": parent})).first() is not None
 
 
 async def insert_family(connection: AsyncConnection, family: Family, now: Instant, *, hold: bool) -> Versions | None:
     """`hold`: lock the session, so that an end of it waits for this family or is seen here."""
-    values = _literals(families, rows.family_values(family))
-    values |= {
-        "user_version": sessions.c.user_version,
-        "client_version": clients.c.version,
-        "issuer_version": sessions.c.issuer_version,
-    }
-    source = (
-        select(*(values[name].label(name) for name in rows.FAMILY))
-        .select_from(sessions.join(clients, clients.c.id == family.client_id))
-        .where(
-            sessions.c.id == family.session_id,
-            sessions.c.user_id == family.user_id,
-            sessions.c.dead_at.is_(None),
-            sessions.c.abs_until > now,
-            or_(sessions.c.kind == "token", sessions.c.idle_until > now),
-            and_(user_stands(sessions), issuer_stands(sessions)),
-            clients.c.enabled,
-        )
-    )
-    if hold:
-        source = source.with_for_update(read=True, of=sessions)
-    written = await connection.execute(
-        insert(families)
-        .from_select(rows.FAMILY, source)
-        .returning(families.c.user_version, families.c.client_version, families.c.issuer_version)
-    )
-    row = written.first()
+    values = _named(rows.family_values(family), rows.FAMILY) | {"now": now}
+    row = (await connection.execute(NEW_FAMILY_HELD if hold else NEW_FAMILY, values)).first()
     return Versions(*row) if row is not None else None
 
 
+# -- the statements, put together once: that costs as much as running them
+
+
+def _new(table: Table, **read: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """The values of a new row: those that are `read` in the same statement, the others are given as `new_<column>`."""
+    return [read[column.name].label(column.name) if column.name in read else _given(column) for column in table.columns]
+
+
+def _given(column: Column[Any]) -> ColumnElement[Any]:
+    return bindparam(f"new_{column.name}", type_=column.type).label(column.name)
+
+
+def _named(values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {f"new_{name}": values[name] for name in names}
+
+
 def _session_values(session: Session) -> dict[str, Any]:
-    return _literals(sessions, rows.as_values(session, sessions))
+    return _named(rows.as_values(session, sessions), rows.SESSION)
 
 
-def _literals(table: Any, values: dict[str, Any]) -> dict[str, Any]:
-    return {name: literal(value, table.c[name].type) for name, value in values.items()}
+def _session_of(*where: ColumnElement[bool]) -> Insert:
+    read = {"user_version": users.c.version, "issuer_version": issuer.c.revocation_version}
+    source = select(*_new(sessions, **read)).select_from(users.join(issuer, issuer.c.id == 1))
+    enabled = source.where(users.c.id == bindparam("new_user_id"), users.c.enabled, *where)
+    return insert(sessions).from_select(rows.SESSION, enabled)
+
+
+def _session_beside() -> Insert:
+    read = {"user_version": sessions.c.user_version, "issuer_version": sessions.c.issuer_version}
+    source = select(*_new(sessions, **read)).where(
+        sessions.c.id == bindparam("parent"),
+        sessions.c.user_id == bindparam("new_user_id"),
+        sessions.c.dead_at.is_(None),
+        user_stands(sessions),
+        issuer_stands(sessions),
+    )
+    return insert(sessions).from_select(rows.SESSION, source)
+
+
+def _family_of_living(*, hold: bool) -> Insert:
+    now = bindparam("now", type_=BigInteger)
+    source = (
+        select(
+            *_new(
+                families,
+                user_version=sessions.c.user_version,
+                client_version=clients.c.version,
+                issuer_version=sessions.c.issuer_version,
+            )
+        )
+        .select_from(sessions.join(clients, clients.c.id == bindparam("new_client_id")))
+        .where(
+            sessions.c.id == bindparam("new_session_id"),
+            sessions.c.user_id == bindparam("new_user_id"),
+            sessions.c.dead_at.is_(None),
+            sessions.c.abs_until > now,
+            or_(sessions.c.kind == "token", sessions.c.idle_until > now),
+            user_stands(sessions),
+            issuer_stands(sessions),
+            clients.c.enabled,
+        )
+    )
+    held = source.with_for_update(read=True, of=sessions) if hold else source
+    return insert(families).from_select(rows.FAMILY, held)
+
+
+SESSION_VERSIONS = (sessions.c.user_version, sessions.c.issuer_version)
+FAMILY_VERSIONS = (families.c.user_version, families.c.client_version, families.c.issuer_version)
+NEW_SESSION = _session_of().returning(*SESSION_VERSIONS)
+NEW_SESSION_BY_PASSWORD = _session_of(users.c.password_hash == bindparam("password_hash")).returning(*SESSION_VERSIONS)
+SESSION_BESIDE = _session_beside().returning(sessions.c.id)
+NEW_FAMILY = _family_of_living(hold=False).returning(*FAMILY_VERSIONS)
+NEW_FAMILY_HELD = _family_of_living(hold=True).returning(*FAMILY_VERSIONS)
