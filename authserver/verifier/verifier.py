@@ -67,15 +67,12 @@ class Verifier:
         `leeway`: seconds that clocks may differ, 60 at most.
         `algorithms`: what the issuer's keys may be for; each key is for one, whatever a token says.
         `feed`: "stream" (Server-Sent Events), "poll" (long poll), "cached" (through a shared cache).
-        `report`: tell the issuer what was applied; None means: if there are credentials.
-        `instance`: names this process in reports; host name and process id by default.
+        `report`: tell the issuer what was applied, as `instance` (host name and process id); None: with credentials.
         `cached_tokens`: how many tokens' signatures are remembered as good, 2 KiB each; 0 for none.
-        `introspection`: how many questions to the issuer at once, how long, and when to give up.
-        `dpop`: how old proofs of DPoP keys may be, how many are remembered, and whether nonces are asked for.
+        `introspection`, `dpop`: the limits of questions to the issuer, and of proofs of DPoP keys.
         `transport`, `follower`, `clock`, `monotonic`: other ways to the network, to the feed and to the time.
         Raises ValueError for arguments that cannot work. Opens no connection.
         """
-        self.issuer = issuer
         self._max_staleness = checked_staleness(max_staleness)
         self._on_stale = checked_policy(on_stale)
         options = Options(
@@ -99,18 +96,21 @@ class Verifier:
         )
         self._parts = parts = assemble(options)
         self._core, self._counters, self._introspector = parts.core, parts.counters, parts.introspector
-        self._possession = parts.possession
         self._prepare()
-        _verifiers.add(self)
 
     def __repr__(self) -> str:
         return f"<Verifier of {self.issuer} for {', '.join(sorted(self._core.expected.audiences))}>"
+
+    @property
+    def issuer(self) -> str:
+        return self._core.expected.issuer
 
     @property
     def audiences(self) -> frozenset[str]:
         return self._core.expected.audiences
 
     def _prepare(self) -> None:
+        _verifiers.add(self)
         self._lock = threading.Lock()
         self._started = False
         self._waiting = 0
@@ -183,7 +183,7 @@ class Verifier:
             self._begin()
             seen, ask = self._core.examine(token, scope, limit, policy, wait=True)
             if shown is not BEARER or seen.token.confirmation is not None:
-                self._possession.require(token, seen.digest, seen.token.confirmation, shown)
+                self._parts.possession.require(token, seen.digest, seen.token.confirmation, shown)
             if ask and self._introspector is not None:
                 self._core.conclude(seen, self._introspector.ask(token, seen.digest, seen.token))
         except Refusal as refusal:
@@ -209,7 +209,7 @@ class Verifier:
             except MustWait:
                 seen, ask = await self._in_thread(lambda: self._core.examine(token, scope, limit, policy, wait=True))
             if shown is not BEARER or seen.token.confirmation is not None:
-                self._possession.require(token, seen.digest, seen.token.confirmation, shown)
+                self._parts.possession.require(token, seen.digest, seen.token.confirmation, shown)
             if ask and self._introspector is not None:
                 self._core.conclude(seen, await self._introspector.ask_async(token, seen.digest, seen.token))
         except Refusal as refusal:
@@ -252,7 +252,7 @@ class Verifier:
 
     def dpop_nonce(self) -> str | None:
         """What the header DPoP-Nonce says in answers to those who use DPoP; None where nonces are not asked for."""
-        return self._possession.current_nonce()
+        return self._parts.possession.current_nonce()
 
     # -- telling ----------------------------------------------------------------------------------
 

@@ -12,9 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from authserver.verifier import Verifier
-from authserver.verifier.asgi import BearerAuth
+from authserver.verifier.asgi import BearerAuth, require
 from authserver.verifier.errors import Refusal, Revoked
 from authserver.verifier.metrics import _CONTENT, feed_counters
 from authserver.verifier.notes import NAMES
@@ -87,6 +90,21 @@ async def test_a_long_connection_ends_when_its_token_is_revoked(issuer: FakeIssu
         await asyncio.wait_for(watching, 5)
 
 
+async def test_a_stronger_log_in_and_metadata(issuer: FakeIssuer) -> None:
+    known: dict[str, Any] = {"require": require, "JSONResponse": JSONResponse}
+    exec(block(issuer, "acr="), known)
+    app, verifier = Starlette(routes=[Route("/pay", known["pay"])]), issuer.verifier()
+    exec(block(issuer, "ProtectedResource("), known | {"app": app, "BearerAuth": BearerAuth, "verifier": verifier})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=AUDIENCE) as client:
+        told = (await client.get("/.well-known/oauth-protected-resource")).json()
+        assert (told["resource"], told["authorization_servers"]) == (AUDIENCE, [issuer.url])
+        weak = await client.get("/pay", headers=issuer.bearer("ada", "pay"))
+        assert "insufficient_user_authentication" in weak.headers["www-authenticate"]
+        strong = {"acr": "urn:authserver:acr:pwd", "auth_time": int(issuer.now())}
+        answer = await client.get("/pay", headers=issuer.bearer("ada", "pay", **strong))
+        assert answer.json() == {"paid by": "ada"}
+
+
 def test_every_metric_is_named() -> None:
     rows = re.findall(r"^\| (`.*?`) \|", section("Watching it"), re.MULTILINE)
     named = {name.partition("{")[0] for row in rows for name in re.findall(r"`([^`]+)`", row)}
@@ -109,7 +127,7 @@ def test_without_the_library(issuer: FakeIssuer, capsys: pytest.CaptureFixture[s
 
 
 def test_each_block_is_run_here() -> None:
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 9
 
 
 def options(table: str) -> set[str]:
