@@ -21,9 +21,7 @@ export class Feed {
   #purged = { until: Infinity, on: 0, ran: -Infinity };
 
   /** `{issuer, clock, wall, onProblem, maxSnapshotBytes}`; of the clocks (milliseconds) only `wall` can be set. */
-  constructor(parts) {
-    Object.assign(this, parts);
-  }
+  constructor(parts) { Object.assign(this, parts); }
 
   /** Milliseconds since the copy was complete; Infinity before it ever was. */
   age = () => this.clock() - this.#fresh.time;
@@ -152,7 +150,7 @@ export class Feed {
   /** The claims of a genuine checkpoint that is not over. */
   async #checkpoint(jwt) {
     const { issuer } = this.issuer;
-    const { kid } = unverifiedHeader(jwt, 'rev-checkpoint+jwt');
+    const { kid } = unverifiedHeader(jwt, 'rev-checkpoint+jwt', ['RS256']);
     must(!this.revocations?.has(keyOf('kid', issuer, kid)), 'a checkpoint under a revoked key');
     const claims = await signedClaims(jwt, await this.issuer.key(kid, 1000));
     const { iss, log, seq, h, at, exp, iat, floor } = claims;

@@ -47,14 +47,9 @@ export class Verifier {
     return this;
   }
 
-  async close() {
-    this.#feed.close();
-    await this.#running;
-  }
+  close = async () => { this.#feed.close(); await this.#running; };
 
-  get ready() {
-    return this.#feed.age() < Infinity;
-  }
+  get ready() { return this.#feed.age() < Infinity; }
 
   /** True as soon as there is a copy of the revocations, false if there is none in time. */
   async waitReady(milliseconds = 10_000) {

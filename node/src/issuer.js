@@ -1,5 +1,5 @@
 /** Requests to the issuer: https or loopback, no redirects, bounded in size and time; its keys, its introspection. */
-import { importJWK } from 'jose';
+import { usableKeys } from './keys.js';
 import { sha256 } from './log.js';
 import { Refusal } from './refusal.js';
 
@@ -85,9 +85,7 @@ export class Issuer {
   async #fetchKeys() {
     const at = this.clock();
     const { keys } = await this.json(await this.endpoint('jwks_uri'), { limit: 262_144 });
-    const usable = keys.slice(0, 64).filter(isAcceptable);
-    const imported = usable.map(async ({ kid, kty, n, e }) => [kid, await importJWK({ kty, n, e }, 'RS256')]);
-    Object.assign(this.#keys, { byKid: new Map(await Promise.all(imported)), at });
+    Object.assign(this.#keys, { byKid: await usableKeys(keys.slice(0, 64)), at });
   }
 
   /** Whether a token is active (RFC 7662): one question per token at a time, few at once; a 503 if nobody knows. */
@@ -113,11 +111,4 @@ export class Issuer {
       throw new Refusal('stale', { cause });
     }
   }
-}
-
-/** RSA of 2048 to 8192 bits with the exponent that everybody uses, for signatures by this algorithm. */
-function isAcceptable({ kid, kty, n, e, use = 'sig', alg = 'RS256' }) {
-  const size = typeof n === 'string' ? Buffer.from(n, 'base64url').length : 0;
-  const strong = kty === 'RSA' && size >= 256 && size <= 1024 && e === 'AQAB';
-  return typeof kid === 'string' && strong && use === 'sig' && alg === 'RS256';
 }

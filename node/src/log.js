@@ -17,10 +17,7 @@ export function parseRecord(line) {
 
 /** What was taken back, up to one point of one log: from keys to `{version, expires}`. */
 export class Revocations extends Map {
-  constructor(log, seq = 0, hash = sha256(log)) {
-    super();
-    Object.assign(this, { log, seq, hash });
-  }
+  constructor(log, seq = 0, hash = sha256(log)) { Object.assign(super(), { log, seq, hash }); }
 
   /** The kind that denies a token, or undefined: six independent tests, as there are six ways to take it back. */
   refusal({ listed, versions }) {

@@ -1,5 +1,6 @@
-/** Access tokens, strictly (RFC 9068, RFC 8725): one algorithm, three header members, one spelling. */
+/** Access tokens, strictly (RFC 9068, RFC 8725): the key's own algorithm, three header members, one spelling. */
 import { compactVerify } from 'jose';
+import { ALGORITHMS } from './keys.js';
 import { keyOf } from './log.js';
 import { Refusal } from './refusal.js';
 
@@ -11,7 +12,7 @@ const isInstant = (value) => Number.isInteger(value) && value >= 0 && value < 2 
 const must = (condition, code) => { if (!condition) throw new Refusal(code); };
 
 /** The header of a compact JWS in the form in which the issuer writes it. Nothing is verified yet but the form. */
-export function unverifiedHeader(jwt, typ) {
+export function unverifiedHeader(jwt, typ, algorithms = ALGORITHMS) {
   must(typeof jwt === 'string' && jwt.length <= 8192, 'malformed_token');
   const segments = jwt.split('.', 4);
   must(segments.length === 3 && segments.every((each) => SEGMENT.test(each)), 'malformed_token');
@@ -21,15 +22,15 @@ export function unverifiedHeader(jwt, typ) {
   // Exactly these three: crit, jku, jwk, x5u, x5c, b64, zip ... are refused unread. Spelt again the text must be
   // the same: a member that is there twice would mean different things to different readers.
   must(Object.keys(header).sort().join() === 'alg,kid,typ' && JSON.stringify(header) === text, 'header_not_acceptable');
-  must(header.alg === 'RS256' && [typ, `application/${typ}`].includes(header.typ), 'header_not_acceptable');
+  must(algorithms.includes(header.alg) && [typ, `application/${typ}`].includes(header.typ), 'header_not_acceptable');
   must(isText(header.kid) && /^[\w-]{43}$/.test(header.kid), 'unknown_key');
   return header;
 }
 
-/** The claims of a JWS whose header was looked at, if `key` signed it. */
-export async function signedClaims(jwt, key) {
-  const { payload } = await compactVerify(jwt, key, { algorithms: ['RS256'] }).catch((cause) => {
-    throw new Refusal('bad_signature', { cause });
+/** The claims of a JWS whose header was looked at, if the key signed it, by its own algorithm. */
+export async function signedClaims(jwt, { alg, key }) {
+  const { payload } = await compactVerify(jwt, key, { algorithms: [alg] }).catch((cause) => {
+    throw new Refusal(cause.code === 'ERR_JOSE_ALG_NOT_ALLOWED' ? 'header_not_acceptable' : 'bad_signature', { cause });
   });
   return parsedObject(Buffer.from(payload).toString());
 }

@@ -5,15 +5,17 @@ import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair } from 
 
 export const AUDIENCE = 'https://api.example';
 const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createHash('sha256')).digest();
-const keys = await Promise.all([1, 2, 3].map(async () => {
-  const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
+export async function newKey(alg) {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
   const jwk = await exportJWK(publicKey);
-  return { privateKey, jwk, kid: await calculateJwkThumbprint(jwk) };
-}));
+  return { alg, privateKey, jwk, kid: await calculateJwkThumbprint(jwk) };
+}
 
-export const sign = (claims, { kid, privateKey }, header) =>
+const keys = await Promise.all(['RS256', 'RS256', 'RS256'].map(newKey));
+
+export const sign = (claims, { kid, alg, privateKey }, header) =>
   new CompactSign(Buffer.from(typeof claims === 'string' ? claims : JSON.stringify(claims)))
-    .setProtectedHeader({ alg: 'RS256', kid, ...header }).sign(privateKey);
+    .setProtectedHeader({ alg, kid, ...header }).sign(privateKey);
 
 export class FakeIssuer {
   keys = keys;
@@ -127,7 +129,7 @@ export class FakeIssuer {
       return json({ issuer: this.issuer, jwks_uri: `${this.issuer}/jwks`, introspection_endpoint: `${this.issuer}/introspect`,
         revocation_feed_endpoint: `${this.issuer}/feed` });
     }
-    if (path === '/jwks') return json({ keys: this.published.map(({ jwk, kid }) => ({ ...jwk, kid, use: 'sig', alg: 'RS256' })) });
+    if (path === '/jwks') return json({ keys: this.published.map(({ jwk, kid, alg }) => ({ kid, use: 'sig', alg, ...jwk })) });
     if (path === '/introspect') {
       this.authorization = request.headers.authorization;
       return json(await this.introspect(new URLSearchParams(form).get('token')));
