@@ -13,7 +13,6 @@ from authserver.model.client import Client
 from authserver.model.errors import InvalidToken
 from authserver.model.session import Session
 from authserver.oauth.form import Form
-from authserver.oauth.subjects import Subjects
 from authserver.storage.interface import ClientLookup, FamilyStore
 from authserver.tokens.id_token_hint import IdTokenHint
 
@@ -44,7 +43,6 @@ class EndSession:
     hints: ReadsHints
     clients: ClientLookup
     families: FamilyStore
-    subjects: Subjects
 
     async def read(self, form: Form) -> LogoutRequest:
         """Raises InvalidRequest for a repeated parameter only: whatever else is wrong with a request makes it one of
@@ -62,10 +60,9 @@ class EndSession:
         return LogoutRequest(client, hint, _way_back(client, asked["post_logout_redirect_uri"], asked["state"]))
 
     async def names(self, request: LogoutRequest, session: Session) -> bool:
-        """Whether the hint is of a log-in of this client in this very session: then nobody needs to be asked."""
+        """Whether the hint is of a log-in of this client in this very session, and so of its user: then nobody needs to
+        be asked."""
         if request.client is None or request.hint is None:
-            return False
-        if request.hint.subject != self.subjects.of(request.client, session.user_id):
             return False
         family = await self.families.get(request.hint.family_id)
         return family is not None and (family.session_id, family.client_id) == (session.id, request.client.id)

@@ -33,7 +33,7 @@ class OpenIdParts:
 
         userinfo = UserInfo(stores.users, ground.client_cache, stores.families, tokens.subjects, issuer, sign)
         hints = IdTokenHints(tokens.id_tokens, tokens.keys)
-        end_session = EndSession(hints, ground.client_cache, stores.families, tokens.subjects)
+        end_session = EndSession(hints, ground.client_cache, stores.families)
         backchannel = BackchannelLogout(
             stores.logouts,
             clients,
