@@ -21,7 +21,7 @@ class AuthorizationRequest:
 
     client_id: str
     redirect_uri: str
-    """Where the answer goes: the registered one when the request named none."""
+    """Where the answer goes: the registered one when the request named none, "" for a request that no browser brings."""
     redirect_uri_given: bool = True
     """It was a parameter; then the token request may repeat it, and if it does it must be the same."""
     response_mode: ResponseMode = "query"
@@ -40,7 +40,7 @@ class AuthorizationRequest:
     """Seconds."""
     login_hint: str | None = None
     id_token_hint: str | None = None
-    """The user id that the hint was issued for."""
+    """The `sub` that the hint was issued for: the client's name for the user, pairwise or not."""
     acr_values: tuple[str, ...] = ()
     claims: Mapping[str, object] = field(default_factory=dict)
     """OpenID Connect Core section 5.5, members "userinfo" and "id_token" only, their shape checked."""
