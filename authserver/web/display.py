@@ -50,6 +50,28 @@ def when(at: Instant) -> str:
     return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
+_BROWSERS: Final = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+_SYSTEMS: Final = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+"""The first that occurs counts: later ones pretend to be earlier ones, and not the other way round."""
+
+
+def program_of(user_agent: str) -> str:
+    """ "Firefox on Linux", as far as a User-Agent can be believed; else what it says."""
+    browser = next((name for mark, name in _BROWSERS.items() if mark in user_agent), None)
+    system = next((name for mark, name in _SYSTEMS.items() if mark in user_agent), None)
+    if browser is None or system is None:
+        return visible(user_agent, 60) or "Unknown program"
+    return f"{browser} on {system}"
+
+
 def host_of(uri: str) -> str:
     """Host and port, in ASCII so that no letter passes for another (RFC 5890); the scheme of a URI without a host."""
     try:
@@ -64,8 +86,18 @@ def host_of(uri: str) -> str:
     return visible(shown if port is None else f"{shown}:{port}")
 
 
+def leads_to(uri: str) -> tuple[str, ...]:
+    """The CSP sources that let a form's answer lead to `uri`, and from there to wherever that application goes on to.
+
+    Browsers hold every redirect that follows a form against the page that had it, also those of the application's own,
+    about which we know nothing but that they stay on the web (or, for a program on this device, there).
+    """
+    here = ("http://127.0.0.1:*", "http://localhost:*") if is_on_this_device(uri) and uri.startswith("http:") else ()
+    return tuple(dict.fromkeys((source_of(uri), "https:", *here)))
+
+
 def source_of(uri: str) -> str:
-    """The CSP source that lets a form's answer lead to `uri`: its origin, or its scheme where CSP has no word for that.
+    """The CSP source of `uri`: its origin, or its scheme where CSP has no word for that.
 
     An IPv6 address is no host-source, and a private-use scheme has no origin (CSP Level 3 section 2.3.1).
     """

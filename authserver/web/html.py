@@ -59,7 +59,7 @@ def page(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A page of ours. `form_action`: where answers to its forms may lead besides this origin, as CSP sources
-    (see `source_of`), because browsers hold the redirects that follow a form against the page."""
+    (see `display.leads_to`), because browsers hold the redirects that follow a form against the page."""
     base = base_path(request.scope)
     text = _templates.get_template(template).render(base=base, style=f"{base}{STATIC}/{STYLE.name}", **context)
     policy = content_security_policy(form_action=("'self'", *form_action))

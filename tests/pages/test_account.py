@@ -40,9 +40,9 @@ async def test_every_log_in_is_listed_this_browser_first(site: Site) -> None:
     await log_in(browser, user)
     sessions = [item.text for item in (await browser.get("/account")).document.all("ul")[0].all("li")]
     assert len(sessions) == 2
-    assert "This browser" in sessions[0]
+    assert "(this browser)" in sessions[0]
     assert "Mail on the phone" in sessions[1]
-    assert "This browser" not in sessions[1]
+    assert "(this browser)" not in sessions[1]
 
 
 async def test_one_session_can_be_ended_and_only_that_one(site: Site) -> None:

@@ -20,6 +20,7 @@ from authserver.sessions.lifecycle import Sessions
 from authserver.storage.interface import ClientLookup
 from authserver.web import cookies
 from authserver.web.caller import caller_of
+from authserver.web.display import program_of
 from authserver.web.html import page
 from authserver.web.pages.asking import described
 from authserver.web.pages.logout import confirm_logout_page, logged_out_page
@@ -130,9 +131,8 @@ def _session(session: Session, clients: Mapping[str, Client], current: str) -> d
     return {
         "id": session.id,
         "current": session.id == current,
-        "is_browser": session.kind == "browser",
         "client": session.client_id if client is None else client.name,
-        "user_agent": session.user_agent,
+        "program": program_of(session.user_agent),
         "address": session.address,
         "created_at": session.created_at,
         "last_seen_at": session.last_seen_at,

@@ -17,7 +17,7 @@ from authserver.sessions.birth import LiveSession
 from authserver.web import cookies
 from authserver.web.authorization_response import authorization_response
 from authserver.web.caller import caller_of
-from authserver.web.display import source_of
+from authserver.web.display import leads_to
 from authserver.web.html import page
 from authserver.web.pages.asking import Asking, claim_names, described, readable
 from authserver.web.pages.visitor import CONTINUE, Visitors, go
@@ -68,7 +68,7 @@ class ConsentPage:
             "resources": [resource for resource in asked.resources if resource != self.visitors.issuer],
             "details": readable(asked.authorization_details),
         }
-        return page(request, "consent.html", context, form_action=(source_of(asked.redirect_uri),))
+        return page(request, "consent.html", context, form_action=leads_to(asked.redirect_uri))
 
 
 def _allowed(form: Form) -> bool:

@@ -22,7 +22,7 @@ from authserver.web import cookies
 from authserver.web.authorization_response import authorization_response
 from authserver.web.caller import caller_of
 from authserver.web.csrf import refuse_other_sites, require_form_token
-from authserver.web.display import source_of
+from authserver.web.display import leads_to
 from authserver.web.forms import read_form
 from authserver.web.html import page
 from authserver.web.pages.asking import Asking
@@ -147,7 +147,7 @@ class LoginPage:
             "username": username,
             "problem": problem,
         }
-        sources = () if uri is None else (source_of(uri),)
+        sources = () if uri is None else leads_to(uri)
         response = page(request, "login.html", context, status=status, headers=headers, form_action=sources)
         if cookies.flow_cookie(request) is None:
             cookies.set_flow(response, visit.browser)

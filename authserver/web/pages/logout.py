@@ -23,7 +23,7 @@ def confirm_logout_page(
     """Really? A form (id "logout") that posts `fields`, `csrf` and `decision` ("logout" or "stay") to `action`.
 
     `action` is a path below the issuer, "/end_session" for instance. `form_action`: CSP sources of where the answer may
-    redirect (`web.display.source_of(uri)`).
+    lead (`web.display.leads_to(uri)`).
     """
     context = {
         "action": action,

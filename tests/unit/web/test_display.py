@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from authserver.web.display import host_of, is_on_this_device, source_of, visible, visible_lines, when
+from authserver.web.display import (
+    host_of,
+    is_on_this_device,
+    leads_to,
+    program_of,
+    source_of,
+    visible,
+    visible_lines,
+    when,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +79,21 @@ def test_a_form_may_lead_to_the_origin_and_nothing_is_added_to_the_policy(uri: s
 
 
 @pytest.mark.parametrize(
+    ("uri", "sources"),
+    [
+        ("https://app.example/cb", ("https://app.example", "https:")),
+        ("com.example.app:/cb", ("com.example.app:", "https:")),
+        (
+            "http://127.0.0.1:4711/cb",
+            ("http://127.0.0.1:4711", "https:", "http://127.0.0.1:*", "http://localhost:*"),
+        ),
+    ],
+)
+def test_an_application_may_lead_on_from_its_callback(uri: str, sources: tuple[str, ...]) -> None:
+    assert leads_to(uri) == sources
+
+
+@pytest.mark.parametrize(
     ("uri", "here"),
     [
         ("http://127.0.0.1:1/cb", True),
@@ -85,3 +109,22 @@ def test_programs_of_this_device_are_told_from_sites(uri: str, here: bool) -> No
 
 def test_times_are_short_and_say_their_zone() -> None:
     assert when(1_700_000_000_000) == "2023-11-14 22:13 UTC"
+
+
+KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "program"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox on Linux"),
+        (f"Mozilla/5.0 (Windows NT 10.0) {KHTML} Chrome/156.0 Safari/537.36 Edg/156.0", "Edge on Windows"),
+        (f"Mozilla/5.0 (Linux; Android 16) {KHTML} Chrome/156.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1", "Safari on iPhone"),
+        ("python-httpx/0.28", "python-httpx/0.28"),
+        ("", "Unknown program"),
+        ("evil\u202eagent", "evil\ufffdagent"),
+    ],
+)
+def test_programs_are_named_as_people_know_them(user_agent: str, program: str) -> None:
+    assert program_of(user_agent) == program

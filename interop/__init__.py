@@ -1,0 +1,1 @@
+"""Checks with programs that others wrote, against the running server; no tests, because they need what no wheel brings."""
