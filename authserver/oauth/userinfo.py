@@ -36,15 +36,15 @@ class UserInfo:
         if "openid" not in token.scope:
             raise InsufficientScope("this needs the scope openid")
         client, user = await self.clients.get(token.client_id), await self.users.get(token.sub)
-        if client is None or user is None or token.sid is None:
+        if client is None or user is None:
             raise InvalidToken("this token is about nobody who can be told of")
         by_name = asked_by_name(user, await self._requested(token.sid))
         claims = {"sub": self.subjects.of(client, user.id), **asked_by_scope(user, token.scope), **by_name}
         return claims if client.userinfo_signed_response_alg is None else self._signed(claims, client)
 
-    async def _requested(self, family_id: str) -> Mapping[str, object]:
+    async def _requested(self, family_id: str | None) -> Mapping[str, object]:
         """The `claims` parameter of the authorization request, as it was granted."""
-        family = await self.families.get(family_id)
+        family = None if family_id is None else await self.families.get(family_id)
         requested = None if family is None else family.terms.claims.get("userinfo")
         return requested if isinstance(requested, Mapping) else {}
 
