@@ -1,1 +1,1 @@
-"""Checks with programs that others wrote, against the running server; no tests, because they need what no wheel brings."""
+"""Checks with programs that others wrote, against the running server; no tests: they need what no wheel brings."""

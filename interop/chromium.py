@@ -1,4 +1,4 @@
-"""A Chromium without a window, driven over two pipes (Chrome DevTools Protocol): real typing and clicks, no packages."""
+"""A Chromium without a window, driven over two pipes (Chrome DevTools Protocol): real typing, real clicks."""
 
 from __future__ import annotations
 

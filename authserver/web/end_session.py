@@ -17,7 +17,7 @@ from authserver.web import cookies
 from authserver.web.answers import NO_STORE
 from authserver.web.caller import caller_of
 from authserver.web.csrf import refuse_other_sites, require_form_token
-from authserver.web.display import source_of
+from authserver.web.display import leads_to
 from authserver.web.forms import read_form
 from authserver.web.pages.logout import confirm_logout_page, logged_out_page
 from authserver.web.pages.visitor import ACCOUNT, SEE_OTHER, Visitors, go
@@ -77,7 +77,7 @@ class EndSessionEndpoint:
             fields={name: value for name in PARAMETERS if (value := form.get(name)) is not None},
             username=await self.visitors.name_of(live),
             client_name=None if asked.client is None else asked.client.name,
-            form_action=() if asked.redirect_to is None else (source_of(asked.redirect_to),),
+            form_action=() if asked.redirect_to is None else leads_to(asked.redirect_to),
         )
 
     async def _end(self, request: Request, asked: LogoutRequest, live: LiveSession) -> Response:
