@@ -194,7 +194,14 @@ def _has_consent(pending: PendingRequest, session: Session, consent: Consent | N
         return approval.user_id == session.user_id and covered
     if "consent" in request.prompt:
         return False
-    return pending.client.first_party or (covered and _is_assured(pending.client, request.redirect_uri))
+    client = pending.client
+    return client.first_party or (covered and _is_assured(client, request.redirect_uri) and _is_same(client, consent))
+
+
+def _is_same(client: Client, consent: Consent | None) -> bool:
+    """A client that describes itself may have become another since: its name and redirect URIs are what was agreed
+    to."""
+    return client.origin == "admin" or (consent is not None and consent.updated_at >= client.updated_at)
 
 
 def _is_assured(client: Client, redirect_uri: str) -> bool:
