@@ -54,14 +54,11 @@ if TYPE_CHECKING:
         Bus,
         Cache,
         ClientStore,
-        ConsentStore,
-        DeviceStore,
         FamilyStore,
         KeyStore,
         LogoutStore,
         LogStore,
         MaintenanceStore,
-        OnceStore,
         ReferenceStore,
         RegistrationStore,
         ResourceServerStore,
@@ -125,9 +122,6 @@ class Services:
     audit_store: AuditStore
     maintenance: MaintenanceStore
     authorizations: AuthorizationStore
-    consents: ConsentStore
-    devices: DeviceStore
-    once: OnceStore
     references: ReferenceStore
     registrations: RegistrationStore
     logouts: LogoutStore
