@@ -196,9 +196,11 @@ async def test_a_proof_for_another_token_of_the_same_key(site: Site) -> None:
 
 async def test_a_proof_for_another_server_does_not_fit_whatever_the_host_header_says(site: Site) -> None:
     key, token = await stolen(site)
-    headers = key.headers("GET", "https://evil.example/session", token)
-    for more in ({"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}):
-        assert error(await shown(site, {**headers, **more})) == (401, "invalid_dpop_proof")
+    for scheme in ("http", "https"):
+        forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": scheme}
+        for more in ({"Host": "evil.example"}, {"Host": "evil.example", **forwarded}, forwarded):
+            headers = key.headers("GET", f"{scheme}://evil.example/session", token)
+            assert error(await shown(site, {**headers, **more})) == (401, "invalid_dpop_proof")
 
 
 async def test_a_proof_is_no_token_and_a_token_no_proof(site: Site) -> None:
