@@ -26,6 +26,7 @@ from authserver.administration.declarations import TABLES
 from authserver.model.duration import parse_duration, show_duration
 from authserver.model.faults import fault
 from authserver.model.time import DAY, HOUR, MINUTE, SECOND
+from authserver.model.trusted_issuer import TrustedIssuer
 from authserver.setting_values import (
     DatabaseUrl,
     HeaderName,
@@ -172,6 +173,10 @@ class Settings(BaseSettings):
         "Let such requests reach this machine, also by plain http. For development and tests: with it, whoever "
         "registers a client can have this server ask its own neighbours."))
 
+    trusted_issuers: tuple[TrustedIssuer, ...] = Field((), description=(
+        "Tables `[[trusted_issuers]]`: whose assertions are traded for tokens (RFC 7523), see "
+        "[assertions](guide/assertions.md). In the environment as JSON."))
+
     keep_dead: Span = Field(30 * DAY, ge=0, description="How long ended sessions stay for those who ask what happened.")
     keep_audit: Span = Field(400 * DAY, ge=DAY, description="How long the audit log is kept.")
     purge_interval: Span = Field(5 * MINUTE, ge=SECOND, description="How often expired rows are deleted.")
@@ -269,10 +274,12 @@ def _unknown(name: str, known: list[str]) -> str:
 
 def _explain(error: dict[str, Any]) -> str:
     name = str(error["loc"][0]) if error["loc"] else "settings"  # whichever place in a list it is
-    if error["type"] == "extra_forbidden":
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         return _unknown(name, sorted([*Settings.model_fields, *TABLES]))
     show = show_duration if name in durations() else str
     message = fault(str(error["type"]), error.get("ctx", {}), str(error["msg"]), show)
+    if len(error["loc"]) > 2:  # a line of a table
+        message = f"{error['loc'][-1]}: {message}"
     return f"{name} ({PREFIX}{name.upper()}): {message}" if name in Settings.model_fields else message
 
 

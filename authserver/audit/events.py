@@ -38,6 +38,8 @@ class EventType(StrEnum):
     """By an operator at the command line, not by a grant."""
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     TOKEN_EXCHANGED = "token.exchanged"  # noqa: S105
+    ASSERTION_ACCEPTED = "assertion.accepted"
+    """Of another issuer, traded for a token (RFC 7523)."""
     DEVICE_APPROVED = "device.approved"
     DEVICE_DENIED = "device.denied"
 

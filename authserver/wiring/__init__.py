@@ -37,6 +37,7 @@ from authserver.tokens.handles import SessionHandles
 from authserver.tokens.jwt import Signer
 from authserver.tokens.masterkey import load_master_key
 from authserver.tokens.rotation import RotationPolicy
+from authserver.wiring.assertions import assertion_grants
 from authserver.wiring.authorization import AuthorizationParts
 from authserver.wiring.browserless import BrowserlessParts
 from authserver.wiring.client_auth import client_authenticator
@@ -147,7 +148,8 @@ async def _assemble(
     clients = AnnouncedClients(stores.clients, announce, ground.bus)
     login = _login(ground, tokens, sessions, passwords, throttle)
     browserless = BrowserlessParts.of(ground, tokens, lookup, login, authorization.flow)
-    grants = grant_table(authorization.grant, *_grants(ground, tokens), *browserless.grants)
+    assertions = assertion_grants(ground, client_keys, lookup)
+    grants = grant_table(authorization.grant, *_grants(ground, tokens), *browserless.grants, *assertions)
     rulebook.fill(settings, grants)
     registration = RegistrationParts.of(ground, rulebook, clients, announce)
     parts = FeedParts.of(ground, tokens, revoker, announce)
@@ -165,9 +167,6 @@ async def _assemble(
         audit_store=stores.audit,
         maintenance=stores.maintenance,
         authorizations=stores.authorizations,
-        consents=stores.consents,
-        devices=stores.devices,
-        once=stores.once,
         references=stores.references,
         registrations=stores.registrations,
         logouts=stores.logouts,

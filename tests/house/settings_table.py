@@ -37,6 +37,8 @@ def _kind(name: str, annotation: Any) -> str:
         return "some of " + ", ".join(f"`{value}`" for value in get_args(get_args(annotation)[0]))
     if annotation == tuple[str, ...]:
         return "words with commas"
+    if name == "trusted_issuers":
+        return "tables"
     names = {bool: "`true` \\| `false`", int: "number", str: "text", Path: "path"}
     return names.get(annotation) or (
         "networks" if name == "trusted_proxies" else "path" if "Path" in str(annotation) else "text"

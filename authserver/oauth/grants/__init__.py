@@ -11,6 +11,7 @@ from authserver.oauth.grants.authorization_code import AuthorizationCodeGrant
 from authserver.oauth.grants.base import Grant
 from authserver.oauth.grants.client_credentials import ClientCredentialsGrant
 from authserver.oauth.grants.device_code import DeviceCodeGrant
+from authserver.oauth.grants.jwt_bearer import JwtBearerGrant
 from authserver.oauth.grants.refresh_token import RefreshTokenGrant
 from authserver.oauth.grants.token_exchange import TokenExchangeGrant
 
@@ -19,6 +20,7 @@ __all__ = [
     "ClientCredentialsGrant",
     "DeviceCodeGrant",
     "Grant",
+    "JwtBearerGrant",
     "RefreshTokenGrant",
     "TokenExchangeGrant",
     "grant_table",
