@@ -55,7 +55,6 @@ class AuthorizationParts:
             codes=codes,
             authorizations=stores.authorizations,
             sessions=stores.sessions,
-            consents=stores.consents,
             openings=Openings(tokens.refresh_handles, ground.session_policy, now),
             audit=ground.audit,
             bus=ground.bus,

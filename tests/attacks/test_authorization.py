@@ -393,12 +393,14 @@ async def test_a_consent_page_opened_in_the_victims_browser_is_refused(site: Sit
 
 
 async def test_a_yes_of_the_attacker_is_worth_nothing_in_the_victims_browser(site: Site) -> None:
+    """Not even of a victim who has allowed the client before."""
     client = await web_app(site)
     one = await logged_in(site, client, await site.user("attacker"))
-    await one.ask()
+    await one.ask(prompt="consent")
     agreed = (await one.browser.submit("consent", "allow", follow=False)).location
     victim = await logged_in(site, client, await site.user("victim"))
     await victim.ask()
+    assert "code" in (await victim.browser.submit("consent", "allow")).answer
     assert is_error_page(await victim.browser.get(agreed))
     # Even with the attacker's flow cookie planted: the yes names the user who said it.
     victim.browser.cookies["__Host-authserver-flow"] = one.browser.cookies["__Host-authserver-flow"]

@@ -19,14 +19,14 @@ from authserver.oauth.opening import Granted, Openings
 from authserver.oauth.pkce import proves
 from authserver.oauth.scopes import narrow_resources
 from authserver.storage.channels import tell_revoked
-from authserver.storage.interface import AuthorizationStore, Bus, ConsentStore, SessionStore
+from authserver.storage.interface import AuthorizationStore, Bus, SessionStore
 from authserver.tokens.handles import MalformedHandle, References
 
 NOT_VALID = "authorization code is not valid for this client"
 """For whatever is no code of this client: unknown, forged, another client's."""
-REPLAYED = "authorization code was used before; everything that came from it has ended"
+REPLAYED = "authorization code was used before, or taken back; everything that came from it has ended"
 EXPIRED = "authorization code has expired"
-OVER = "authorization code is not valid any more: the session or the consent that it stands on has ended"
+OVER = "authorization code is not valid any more: the session that it stands on has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,6 @@ class AuthorizationCodeGrant:
     codes: References
     authorizations: AuthorizationStore
     sessions: SessionStore
-    consents: ConsentStore
     openings: Openings
     audit: AuditLog
     bus: Bus
@@ -54,7 +53,7 @@ class AuthorizationCodeGrant:
         if code.spent_at is not None:
             raise await self._replayed(code, client, caller)
         granted = _granted(code, client, confirmation)
-        opened = self.openings.of(granted, await self._session(code, client))
+        opened = self.openings.of(granted, await self._session(code))
         # Every refusal is above; from here the code is spent, whatever follows.
         redeemed = await self.authorizations.redeem(
             code.handle_hash,
@@ -89,22 +88,15 @@ class AuthorizationCodeGrant:
             raise InvalidGrant(NOT_VALID, detail="unknown" if code is None else f"of client {code.request.client_id}")
         return code
 
-    async def _session(self, code: AuthorizationCode, client: Client) -> Session:
+    async def _session(self, code: AuthorizationCode) -> Session:
         """The living session that gave the code; raises InvalidGrant."""
         now = self.now()
         if code.expires_at <= now:
             raise InvalidGrant(EXPIRED, detail=f"family {code.family_id}")
         session = await self.sessions.get(code.grantor.session_id, now=now)
-        if session is None or not await self._is_allowed(code, client):
+        if session is None:
             raise InvalidGrant(OVER, detail=f"family {code.family_id}")
         return session
-
-    async def _is_allowed(self, code: AuthorizationCode, client: Client) -> bool:
-        """The user has not taken it back within the minute."""
-        if client.first_party:
-            return True
-        consent, request = await self.consents.get(code.grantor.user_id, client.id), code.request
-        return consent is not None and consent.covers(request.scope, request.resources, request.authorization_details)
 
     async def _replayed(self, code: AuthorizationCode, client: Client, caller: Caller) -> InvalidGrant:
         event = self._event(EventType.CODE_REPLAYED, code, client, caller)
