@@ -55,17 +55,17 @@ class Signer:
         return f"{signing_input}.{b64(algorithm.sign(signing_input.encode(), self.private))}"
 
     def assertion(
-        self, client_id: str, audience: Any, now: int, header: dict[str, Any] | None = None, **claims: Any
+        self, named: str, audience: Any, now: int, header: dict[str, Any] | None = None, /, **claims: Any
     ) -> str:
         """For client authentication; `now` in milliseconds, as everywhere."""
-        return self.sign(assertion_claims(client_id, audience, now, **claims), header)
+        return self.sign(assertion_claims(named, audience, now, **claims), header)
 
 
-def assertion_claims(client_id: str, audience: Any, now: int, **claims: Any) -> dict[str, Any]:
+def assertion_claims(named: str, audience: Any, now: int, /, **claims: Any) -> dict[str, Any]:
     seconds = now // 1000
     said = {
-        "iss": client_id,
-        "sub": client_id,
+        "iss": named,
+        "sub": named,
         "aud": audience,
         "iat": seconds,
         "exp": seconds + 60,
