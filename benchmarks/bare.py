@@ -33,6 +33,12 @@ def signature(seconds: float) -> BareWork:
     return lambda: _cost(lambda: key.sign(message, padding, digest), seconds)
 
 
+def two_signatures(seconds: float) -> BareWork:
+    """Two of them: an access token and an id token."""
+    one = signature(seconds)
+    return lambda: 2 * one()
+
+
 def signature_check(seconds: float) -> BareWork:
     """The check of one such signature."""
     key, padding, digest, message = generate_private_key(65537, 2048), PKCS1v15(), SHA256(), os.urandom(400)

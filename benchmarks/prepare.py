@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 
 from benchmarks.process import ServerProcess, StartError, environment, free_port, serving
-from benchmarks.site import RESOURCE, SCOPE, Site
+from benchmarks.site import REDIRECT, RESOURCE, SCOPE, Site
 
 USERS = 16
-SERVICE, APP = "bench-service", "bench-app"
+SERVICE, APP, WEB = "bench-service", "bench-app", "bench-web"
 
 
 @contextmanager
@@ -85,12 +85,15 @@ def _furnish(port: int, token: str) -> Site:
             _post(admin, "/admin/users", {"username": username, "password": password})
         service = _post(admin, "/admin/clients", _SERVICE)
         _post(admin, "/admin/clients", _APP)
+        web = _post(admin, "/admin/clients", _WEB)
     return Site(
         port=port,
         service_id=SERVICE,
         service_secret=service["client_secret"],
         admin_token=token,
         app_id=APP,
+        web_id=WEB,
+        web_secret=web["client_secret"],
         usernames=usernames,
         password=password,
     )
@@ -120,5 +123,15 @@ _APP = {
     "first_party": True,
     "grant_types": ["refresh_token"],
     "scopes": [SCOPE],
+    "resources": [RESOURCE],
+}
+_WEB = {
+    "client_id": WEB,
+    "name": "bench web app",
+    "auth_method": "client_secret_basic",
+    "first_party": True,
+    "grant_types": ["authorization_code", "refresh_token"],
+    "redirect_uris": [REDIRECT],
+    "scopes": ["openid", SCOPE],
     "resources": [RESOURCE],
 }

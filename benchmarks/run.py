@@ -98,12 +98,18 @@ def _one(scenario: Scenario, backend: str, server: ServerProcess, site: Site, ef
     )
 
 
+_IN_THIS_PROCESS = {
+    "signature": bare.signature,
+    "two_signatures": bare.two_signatures,
+    "signature_check": bare.signature_check,
+    "password_hash": bare.password_hash,
+}
+
+
 @contextmanager
 def _bare_work(name: BareName, effort: Effort, scratch: Path) -> Iterator[BareWork]:
     if name == "empty_answer":
         with bare.empty_answer(effort.bare, CONNECTIONS, scratch) as work:
             yield work
-    elif name == "password_hash":
-        yield bare.password_hash(effort.bare)
     else:
-        yield {"signature": bare.signature, "signature_check": bare.signature_check}[name](effort.bare)
+        yield _IN_THIS_PROCESS[name](effort.bare)

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
+from benchmarks.codes import token_forms
 from benchmarks.load.plan import Plan
 from benchmarks.loader import NO_LIMIT
 from benchmarks.measure import Effort
 from benchmarks.site import RESOURCE, SCOPE, Site
 
-BareName = Literal["signature", "signature_check", "empty_answer", "password_hash"]
+BareName = Literal["signature", "two_signatures", "signature_check", "empty_answer", "password_hash"]
 
 CONNECTIONS = 32
 SEEN = 400
 """Distinct tokens that are introspected again and again: the server may know their signatures."""
 UNSEEN = 2_000
 """Tokens of one window in which none is ever introspected twice."""
+CODES = 1_000
+"""Codes of one window: all are issued before the first one, and each is good for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,29 @@ def _introspect(site: Site, tokens: int, kind: Literal["cycle", "once"]) -> Plan
     )
 
 
+def _code_exchange(site: Site, effort: Effort) -> Load:
+    return _codes(site, effort, SCOPE)
+
+
+def _code_exchange_openid(site: Site, effort: Effort) -> Load:
+    return _codes(site, effort, f"openid {SCOPE}")
+
+
+def _codes(site: Site, effort: Effort, scope: str) -> Load:
+    each = min(CODES, int(CODES * effort.seconds))
+    bodies = token_forms(site, each * (effort.windows + 1), scope)
+    plan = Plan(
+        port=site.port,
+        connections=CONNECTIONS,
+        kind="once",
+        path="/token",
+        headers=site.web_headers,
+        bodies=bodies,
+        must_contain='"id_token"' if "openid" in scope else '"access_token"',
+    )
+    return Load(plan, at_most=each)
+
+
 def _login(site: Site, effort: Effort) -> Load:
     bodies = [json.dumps(site.login_body(username)) for username in site.usernames]
     headers = {"Content-Type": "application/json"}
@@ -95,6 +121,8 @@ SCENARIOS = {
         Scenario("refresh", "signature", _refresh),
         Scenario("introspection", "signature_check", _introspection),
         Scenario("introspection_unseen", "signature_check", _introspection_unseen),
+        Scenario("code_exchange", "signature", _code_exchange),
+        Scenario("code_exchange_openid", "two_signatures", _code_exchange_openid),
         Scenario("login", "password_hash", _login),
     )
 }

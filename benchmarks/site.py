@@ -15,6 +15,7 @@ from benchmarks.loader import loading
 FORM = "application/x-www-form-urlencoded"
 RESOURCE = "https://api.example"
 SCOPE = "api:read"
+REDIRECT = "https://app.example/callback"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +27,23 @@ class Site:
     admin_token: str
     app_id: str
     """A public first-party client: logs users in and refreshes."""
+    web_id: str
+    """A confidential first-party client of the authorization code flow."""
+    web_secret: str
     usernames: tuple[str, ...]
     password: str
 
     @property
     def basic(self) -> str:
-        pair = f"{quote(self.service_id)}:{quote(self.service_secret)}"
-        return "Basic " + base64.b64encode(pair.encode()).decode()
+        return _basic(self.service_id, self.service_secret)
 
     @property
     def service_headers(self) -> dict[str, str]:
         return {"Authorization": self.basic, "Content-Type": FORM}
+
+    @property
+    def web_headers(self) -> dict[str, str]:
+        return {"Authorization": _basic(self.web_id, self.web_secret), "Content-Type": FORM}
 
     def login_body(self, username: str) -> dict[str, str]:
         return {
@@ -72,3 +79,8 @@ class Site:
                 username = self.usernames[number % len(self.usernames)]
                 answer = http.post("/login", json=self.login_body(username)).raise_for_status()
                 yield answer.json()["refresh_token"]
+
+
+def _basic(client_id: str, secret: str) -> str:
+    pair = f"{quote(client_id)}:{quote(secret)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
