@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 
 from authserver.model.inputs import InvalidField, shown, whole_number
@@ -10,14 +11,23 @@ from authserver.model.time import SECOND, Duration
 Reader = Callable[[str, object], object]
 
 MOST_ITEMS = 100
+FEW = 20
 
 
 def read_fields(body: Mapping[str, object], readers: Mapping[str, Reader]) -> dict[str, object]:
     """Every field of `body` through its reader; raises InvalidField for one that has none."""
     for name in body:
         if name not in readers:
-            raise InvalidField(shown(name), f"is not a field of this request; known are: {', '.join(readers)}")
+            raise InvalidField(shown(name), f"is not a field of this request{_instead(name, readers)}")
     return {name: readers[name](name, value) for name, value in body.items()}
+
+
+def _instead(name: str, readers: Mapping[str, Reader]) -> str:
+    """What may have been meant; of many names nobody reads all."""
+    near = difflib.get_close_matches(name, readers, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; known are: {', '.join(readers)}" if len(readers) <= FEW else ""
 
 
 def required(fields: Mapping[str, object], *names: str) -> None:

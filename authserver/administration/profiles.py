@@ -103,6 +103,8 @@ def settled(client: Client, stated: Collection[str], readers: Mapping[str, Reade
     """
     if client.profile != "fapi2":
         return client
+    if client.auth_method not in _FAPI_METHODS and "auth_method" not in stated:
+        client = replace(client, auth_method="private_key_jwt")
     for name, value in _demanded(client, readers):
         if name not in stated:
             client = replace(client, **{name: value})
@@ -110,8 +112,6 @@ def settled(client: Client, stated: Collection[str], readers: Mapping[str, Reade
 
 
 def _demanded(client: Client, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Any]]:
-    if client.auth_method not in _FAPI_METHODS:
-        yield "auth_method", "private_key_jwt"
     yield "assertion_audience", "issuer"
     yield "require_pushed_authorization_requests", True
     yield "require_pkce", True
@@ -123,7 +123,7 @@ def _demanded(client: Client, readers: Mapping[str, Reader]) -> Iterator[tuple[s
         if getattr(client, name) not in FAPI_ALGORITHMS:
             yield name, signed
     own = _keys_sign_with(client)
-    if client.auth_method not in ("tls_client_auth", "self_signed_tls_client_auth") and own is not None:
+    if client.auth_method == "private_key_jwt" and own is not None:
         yield "token_endpoint_auth_signing_alg", own
     if own is not None:
         yield "request_object_signing_alg", own

@@ -120,7 +120,7 @@ async def test_nobody_administers_by_registering(site: Site, scope: str) -> None
 async def test_the_settings_cannot_let_administrators_register(sqlite_url: str, tmp_path: Path) -> None:
     from authserver.settings import SettingsError
 
-    options = {"registration": "open", "registration_scopes": "openid,admin:read"}
+    options: dict[str, Any] = {"registration": "open", "registration_scopes": "openid,admin:read"}
     with pytest.raises(SettingsError, match="registration_scopes"):
         async with open_site(sqlite_url, make_keys_dir(tmp_path), **options):
             pass

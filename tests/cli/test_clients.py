@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cli.conftest import Desk
@@ -125,3 +127,71 @@ def test_the_eleventh_secret_comes_only_if_the_others_are_to_end(cli: Desk) -> N
     refused = cli.try_("clients", "rotate-secret", "robot", "--retire-after", "never")
     assert (refused.status, "10 secrets" in refused.err) == (1, True)
     cli("clients", "rotate-secret", "robot")
+
+
+# -- fields without an option of their own -------------------------------------------------------
+
+
+def test_any_field_can_be_set_by_its_name(cli: Desk) -> None:
+    cli.program("robot")
+    after = cli.json(
+        "clients", "update", "robot",
+        "--set", "require_pushed_authorization_requests=true", "--set", "default_max_age=60",
+        "--set", "contacts=ops@a.example, dev@a.example", "--set", "backchannel_logout_uri=https://a.example/logout",
+    )  # fmt: skip
+    assert (after["require_pushed_authorization_requests"], after["default_max_age"]) == (True, 60)
+    assert after["contacts"] == ["ops@a.example", "dev@a.example"]
+    assert after["backchannel_logout_uri"] == "https://a.example/logout"
+    emptied = cli.json("clients", "update", "robot", "--set", "contacts=", "--set", "backchannel_logout_uri=")
+    assert (emptied["contacts"], emptied["backchannel_logout_uri"]) == ([], None)
+
+
+def test_keys_come_from_a_file_and_such_a_client_has_no_secret(cli: Desk) -> None:
+    jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "x" * 43}]}
+    (cli.directory / "keys.json").write_text(json.dumps(jwks))
+    added = cli.json("clients", "add", "partner", "--auth-method", "private_key_jwt", "--jwks", "keys.json")
+    assert (added["jwks"], added["secrets"], "client_secret" in added) == (jwks, [], False)
+    refused = cli.try_("clients", "rotate-secret", "partner")
+    assert (refused.status, "authenticates by private_key_jwt" in refused.err) == (1, True)
+    cli("clients", "update", "partner", "--set", "jwks=@keys.json")
+
+
+def test_what_stands_at_its_default_is_not_shown_to_people(cli: Desk) -> None:
+    cli.program("robot", "--set", "default_max_age=60")
+    shown = cli("clients", "show", "robot").out
+    assert "default max age" in shown
+    assert "subject type" not in shown
+    assert cli.json("clients", "show", "robot")["subject_type"] == "public"
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("require_pkce", "must be FIELD=VALUE"),
+        ("=x", "must be FIELD=VALUE"),
+        ("require_pkce=maybe", "require_pkce must be true or false"),
+        ("default_max_age=soon", "default_max_age must be a whole number"),
+        ("subject_type=secret", "subject_type must be one of"),
+        ("magic=1", "magic is not a field"),
+        ("name=x", "was said already"),
+        ("origin=document", "origin is not a field"),
+        ("jwks=@nowhere.json", "cannot read nowhere.json"),
+    ],
+)
+def test_a_bad_setting_is_named_and_changes_nothing(cli: Desk, setting: str, complaint: str) -> None:
+    refused = cli.try_("clients", "add", "robot", "--name", "Robot", "--set", setting)
+    assert refused.status == 2
+    assert complaint in refused.err
+    assert cli.json("clients", "list") == []
+
+
+def test_the_profile_is_one_word(cli: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    jwks = {"keys": [{"kty": "EC", "crv": "P-256", "x": "x" * 43, "y": "y" * 43}]}
+    (cli.directory / "keys.json").write_text(json.dumps(jwks))
+    refused = cli.try_("clients", "add", "bank", "--profile", "fapi2", "--jwks", "keys.json")
+    assert "PS256, ES256 or EdDSA (FAPI 2.0 section 5.4.1)" in refused.err
+    monkeypatch.setenv("AUTHSERVER_SIGNING_ALGORITHMS", "RS256,ES256")
+    bank = cli.json("clients", "add", "bank", "--profile", "fapi2", "--jwks", "keys.json")
+    assert (bank["auth_method"], bank["id_token_signed_response_alg"]) == ("private_key_jwt", "ES256")
+    refused = cli.try_("clients", "update", "bank", "--refresh-rotation", "always")
+    assert "--refresh-rotation must be never" in refused.err

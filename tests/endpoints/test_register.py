@@ -130,7 +130,8 @@ async def test_a_stated_kind_of_application_is_kept_to(site: Site) -> None:
 
 
 async def test_members_that_mean_nothing_here_are_ignored(site: Site) -> None:
-    told = await registered(site, **{"client_name#ja": "x", "x_color": "red", "request_uris": ["https://a.example"]})
+    inventions: dict[str, Any] = {"client_name#ja": "x", "x_color": "red", "request_uris": ["https://a.example"]}
+    told = await registered(site, **inventions)
     assert not {"client_name#ja", "x_color", "request_uris"} & told.keys()
 
 
