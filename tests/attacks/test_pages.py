@@ -99,6 +99,24 @@ async def test_a_victim_cannot_be_logged_in_as_the_attacker(site: Site) -> None:
     assert "__Host-authserver" not in victim.cookies
 
 
+async def test_even_a_form_with_the_right_token_is_not_taken_from_another_site(site: Site) -> None:
+    """Whatever leaked the token, the browser says where the form comes from."""
+    await site.user("ada")
+    browser = Browser(site)
+    await browser.get("/account/login")
+    form = browser.page.forms["login"].fields | {"username": "ada", "password": PASSWORD}
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "", "origin": "https://evil.example"},
+        {"sec-fetch-site": "cross-site", "origin": "null"},
+    ):
+        page = await browser.post("/account/login", headers=headers, **form)
+        assert page.status == 403
+        assert "pages of other sites" in page.alert
+    assert (await browser.post("/account/login", **form)).path == "/account"
+
+
 async def test_a_cookie_that_was_planted_beside_ours_counts_for_nothing(site: Site) -> None:
     browser = Browser(site)
     await log_in(browser, await site.user("ada"))

@@ -153,6 +153,16 @@ async def test_a_form_that_is_sent_twice_leads_to_one_code_each_time_it_is_follo
     assert ["code" in end.answer for end in ends] == [True, False]
 
 
+async def test_somebody_else_may_log_in_and_is_asked_in_turn(site: Site) -> None:
+    one, page = await _asked(site)
+    await site.user("eve")
+    link = page.find("switch")
+    assert link is not None
+    await one.browser.get(link.attributes["href"])
+    page = await one.browser.submit("login", username="eve", password=PASSWORD)
+    assert (page.path, page.shown("user")) == ("/account/consent", "eve")
+
+
 # -- whose it is ------------------------------------------------------------------------------
 
 
