@@ -11,7 +11,7 @@ from authserver.cli.prompts import TokenArgument, TokenFile, read_token
 from authserver.cli.runtime import operator, run
 
 if TYPE_CHECKING:
-    from authserver.cli.token_story import Story
+    from authserver.cli.token_record import Story
     from authserver.services import Services
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Issue, inspect, verify and explain tokens.")
@@ -70,11 +70,14 @@ def verify_token(argument: TokenArgument = None, file: TokenFile = None, as_json
         from authserver.tokens.past import unverified_parts
 
         try:
-            await services.access_tokens.authenticate(text)
+            claims, _ = await services.access_tokens.authenticate(text)
         except InvalidToken as error:
             detail = elsewhere(text, services.issuer) or error.detail
             return {"valid": False, "reason": error.description, "detail": detail}
-        return {"valid": True, "claims": unverified_parts(text)[1]}
+        if claims.kid is not None:
+            return {"valid": True, "claims": unverified_parts(text)[1]}
+        kept = await services.issuance.opaque.find(text, now=services.now())
+        return {"valid": True, "claims": {} if kept is None else dict(kept.claims)}
 
     verdict = run(work)
     if as_json:
@@ -91,25 +94,18 @@ def verify_token(argument: TokenArgument = None, file: TokenFile = None, as_json
 
 @app.command("explain")
 def explain_token(argument: TokenArgument = None, file: TokenFile = None, as_json: JsonFlag = False) -> None:
-    """Tell a token's story. Where it came from, if it is alive, what refuses it, who revoked it, when and why."""
+    """Tell the story of a token or code. Where it came from, if it is alive, what refuses it, who ended it and why."""
     text = read_token(argument, file)
 
     async def work(services: Services) -> Story:
-        from authserver.cli import token_story
-        from authserver.model.errors import InvalidToken, NotFound
-        from authserver.tokens.handles import MalformedHandle
+        from authserver.cli.token_story import story_of
+        from authserver.model.errors import InvalidToken
 
-        if "." in text:
-            try:
-                return await token_story.of_access_token(services, text)
-            except InvalidToken as error:
-                other = elsewhere(text, services.issuer)
-                raise InvalidToken(f"{error.description} ({other})") if other else error from None
         try:
-            handle = services.refresh_handles.parse(text)
-        except MalformedHandle:
-            raise NotFound("this is no token of this server") from None
-        return await token_story.of_refresh_token(services, handle)
+            return await story_of(services, text)
+        except InvalidToken as error:
+            other = elsewhere(text, services.issuer)
+            raise InvalidToken(f"{error.description} ({other})") if other else error from None
 
     story = run(work)
     if as_json:
@@ -121,11 +117,14 @@ def explain_token(argument: TokenArgument = None, file: TokenFile = None, as_jso
 
 
 def _tell(story: Story) -> None:
-    from authserver.cli.token_story import RULES
+    from authserver.cli.token_record import RULES
 
     typer.echo(f"{story.kind.replace('_', ' ')}: {'alive' if story.alive else 'refused'}")
     for rule in story.refused_by:
         typer.echo(f"  {rule}: {RULES[rule]}")
+    if story.lineage:
+        typer.echo("\nwhere it came from")
+        print_table(story.lineage, ("at", "step", "client_id", "detail"), empty="")
     for title, row, names in _chapters(story):
         typer.echo(f"\n{title}")
         if row is None:
@@ -148,7 +147,7 @@ def _chapters(story: Story) -> list[tuple[str, dict[str, object] | None, tuple[s
     ]
     if story.key is not None:
         chapters.append(("signing key", story.key, ("kid", "state", "active_at", "retired_at", "revoked_at")))
-    if story.kind == "refresh_token" or story.token.get("sid"):
+    if story.kind in ("refresh_token", "authorization_code") or story.token.get("sid"):
         chapters += [
             ("user", story.user, ("user_id", "username", "enabled", "revocation_version")),
             (

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authserver.administration.views import event_body
 from authserver.audit.events import EventType
 from authserver.cli.runtime import every
 from authserver.model.audit import AuditEvent
-from authserver.model.time import Instant
+from authserver.model.time import MINUTE, Instant
 from authserver.storage.interface import AuditFilter
 
 if TYPE_CHECKING:
@@ -33,6 +32,13 @@ _NAMED_IN_DETAIL = tuple(
     )
 )
 """Those that concern everybody, or name a token, family or key and neither user nor client."""
+_BEGINNINGS = tuple(
+    str(kind)
+    for kind in (EventType.CODE_ISSUED, EventType.CODE_REDEEMED, EventType.CODE_REPLAYED, EventType.TOKEN_EXCHANGED)
+)
+"""Of a user, and of a session that may be another than the token's."""
+CODE_LIFE = 2 * MINUTE
+"""A code is issued before there is anything that it gave."""
 _MOST_EVENTS = 2000
 """Read of each kind: a story is told by a person's patience."""
 
@@ -44,7 +50,7 @@ async def events_about(
     client_id: str,
     user_id: str | None,
     session: Session | None,
-) -> list[dict[str, object]]:
+) -> list[AuditEvent]:
     """What the audit log tells about beginning and end of the token, newest first: events of its user, client and
     session, of the issuer, and those that name its jti, family or key."""
     found: dict[str, AuditEvent] = {}
@@ -52,6 +58,7 @@ async def events_about(
         AuditFilter(types=_ENDINGS, user_id=user_id, since=since) if user_id else None,
         AuditFilter(types=_ENDINGS, client_id=client_id, since=since),
         AuditFilter(session_id=session.id, since=since) if session else None,
+        AuditFilter(types=_BEGINNINGS, user_id=user_id, since=since - CODE_LIFE) if user_id else None,
         AuditFilter(types=_NAMED_IN_DETAIL, since=since),
     ):
         if where is not None:
@@ -59,7 +66,7 @@ async def events_about(
             found.update([(event.id, event) async for event in every(listing, _MOST_EVENTS)])
     about = {client_id, user_id, session.id if session else None} - {None}
     telling = [event for event in found.values() if _concerns(event, names, about)]
-    return [event_body(event) for event in sorted(telling, key=lambda event: event.id, reverse=True)]
+    return sorted(telling, key=lambda event: event.id, reverse=True)
 
 
 def _concerns(event: AuditEvent, names: set[str | None], about: set[str | None]) -> bool:

@@ -28,7 +28,7 @@ async def mint(
         raise NotFound(f"there is no client {client_id}")
     _may_have_tokens(client)
     granted = grant_scope(client, scope)
-    minted = services.issue.access_token(
+    minted = await services.issuance.access_token(
         Authorization(
             client=client,
             subject=client.id,

@@ -34,13 +34,14 @@ class TokenIssuance:
         Raises SessionOver, TokenTooLarge, NoSigningKey, and StorageUnavailable where something has to be stored or
         looked up: then a refresh may be repeated within its grace, and a code is lost.
         """
-        minted = await self._access_token(authorization)
+        minted = await self.access_token(authorization)
         body = token_response(minted, authorization)
         if authorization.openid is not None and authorization.subject != authorization.client.id:
             body["id_token"] = await self.id_tokens.token(authorization, minted.token)
         return body
 
-    async def _access_token(self, authorization: Authorization) -> MintedToken:
+    async def access_token(self, authorization: Authorization) -> MintedToken:
+        """In the form that the client has its tokens in; raises as `answer` does."""
         if authorization.client.access_token_format == "opaque":  # noqa: S105
             return await self.opaque.keep(self.tokens.draft(authorization))
         return self.tokens.access_token(authorization)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from authserver.model.errors import InvalidToken
@@ -13,7 +13,7 @@ from authserver.model.key import SigningKey
 from authserver.model.time import SECOND
 from authserver.tokens import jwt
 from authserver.tokens.algorithms import ALGORITHMS, VerifyingKey
-from authserver.tokens.claims import ACCESS_TOKEN_TYP, AccessTokenClaims, read_claims
+from authserver.tokens.claims import ACCESS_TOKEN_TYPES, AccessTokenClaims, read_claims
 
 
 def read_past(token: str, keys: Iterable[SigningKey], issuer: str) -> AccessTokenClaims:
@@ -22,6 +22,12 @@ def read_past(token: str, keys: Iterable[SigningKey], issuer: str) -> AccessToke
     Raises InvalidToken for anything that no key in `keys` has signed. That it returns says
     nothing about whether the token may be accepted.
     """
+    kid, claims = past_jwt(token, keys, issuer, ACCESS_TOKEN_TYPES)
+    return read_claims(claims, kid)
+
+
+def past_jwt(token: str, keys: Iterable[SigningKey], issuer: str, typ: str | Collection[str]) -> jwt.VerifiedJwt:
+    """The same for a JWT of any type."""
     known = {key.kid: key for key in keys}
 
     def public_key(kid: str) -> VerifyingKey | None:
@@ -29,8 +35,7 @@ def read_past(token: str, keys: Iterable[SigningKey], issuer: str) -> AccessToke
 
     issued_at = unverified_parts(token)[1].get("iat")
     then = issued_at * SECOND if type(issued_at) is int and 0 <= issued_at < 1 << 43 else 0
-    kid, claims = jwt.verify(token, public_key, typ=ACCESS_TOKEN_TYP, issuer=issuer, now=then)
-    return read_claims(claims, kid)
+    return jwt.verify(token, public_key, typ=typ, issuer=issuer, now=then)
 
 
 def unverified_parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -166,7 +166,8 @@ class KeyRotation:
 
     async def withdraw(self, kid: str, *, caller: Caller, reason: str = "") -> bool:
         """An emergency: a key made this moment signs instead of `kid`; that one, and one that was already announced for
-        the same algorithm, are revoked, and every token they signed is refused. Asked by `Revoker.revoke`, which tells everybody.
+        the same algorithm, are revoked, and every token they signed is refused. Asked by `Revoker.revoke`, which tells
+        everybody.
 
         False, with nothing changed, if another key signs by then: two people who withdraw the same key at
         once withdraw one key.
