@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
+from authserver.administration.client_certificates import address, host_name, other_name, subject_name
 from authserver.administration.client_keys import jwks
 from authserver.administration.client_uris import fetched, page, redirect_uri, resource
 from authserver.administration.client_words import another_client, name, scope, word
@@ -78,11 +79,11 @@ def _authentication(offer: Offer) -> dict[str, Reader]:
         "jwks_uri": nullable(fetched(loopback=offer.fetches_loopback)),
         "token_endpoint_auth_signing_alg": nullable(one_of(*ASSERTION_ALGORITHMS, "HS256")),
         "assertion_audience": one_of(*get_args(model.AssertionAudience)),
-        "tls_client_auth_subject_dn": nullable(word),
-        "tls_client_auth_san_dns": nullable(word),
-        "tls_client_auth_san_uri": nullable(word),
-        "tls_client_auth_san_ip": nullable(word),
-        "tls_client_auth_san_email": nullable(word),
+        "tls_client_auth_subject_dn": nullable(subject_name),
+        "tls_client_auth_san_dns": nullable(host_name),
+        "tls_client_auth_san_uri": nullable(other_name),
+        "tls_client_auth_san_ip": nullable(address),
+        "tls_client_auth_san_email": nullable(other_name),
     }
 
 

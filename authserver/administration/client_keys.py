@@ -47,11 +47,6 @@ def key_types(written: str) -> list[tuple[str, str | None]]:
     return [(key["kty"], key.get("crv")) for key in json.loads(written)["keys"]]
 
 
-def has_certificates(written: str) -> bool:
-    """Whether a key names the certificate it belongs to (`x5c`), which self-signed mutual TLS compares with."""
-    return any(key.get("x5c") for key in json.loads(written)["keys"])
-
-
 def _check(field: str, key: object) -> None:
     if not isinstance(key, Mapping):
         raise InvalidField(field, "must hold keys that are objects")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from authserver.administration import profiles
-from authserver.administration.client_keys import has_certificates
 from authserver.administration.client_uris import is_local, is_private_use
 from authserver.administration.scopes import ADMIN_SCOPES
 from authserver.model.client import Client
@@ -45,8 +44,6 @@ def methods_with_keys_have_keys(client: Client) -> None:
     method = client.auth_method
     if method in ("private_key_jwt", "self_signed_tls_client_auth") and not has_keys(client):
         raise InvalidField("jwks", f"or jwks_uri is required for {method}")
-    if method == "self_signed_tls_client_auth" and client.jwks is not None and not has_certificates(client.jwks):
-        raise InvalidField("jwks", "must hold a key with its certificate in x5c (RFC 8705 section 2.2.2)")
 
 
 def a_certificate_is_known_by_one_name(client: Client) -> None:

@@ -23,31 +23,31 @@ _WHITESPACE = re.compile(r"\s+")
 DistinguishedName: TypeAlias = tuple[frozenset[tuple[str, str]], ...]
 """The relative names in order, each the pairs of its attributes' OIDs and values."""
 
-_OIDS = {
-    "CN": NameOID.COMMON_NAME,
-    "L": NameOID.LOCALITY_NAME,
-    "ST": NameOID.STATE_OR_PROVINCE_NAME,
-    "S": NameOID.STATE_OR_PROVINCE_NAME,
-    "O": NameOID.ORGANIZATION_NAME,
-    "OU": NameOID.ORGANIZATIONAL_UNIT_NAME,
-    "C": NameOID.COUNTRY_NAME,
-    "STREET": NameOID.STREET_ADDRESS,
-    "DC": NameOID.DOMAIN_COMPONENT,
-    "UID": NameOID.USER_ID,
-    "E": NameOID.EMAIL_ADDRESS,
-    "EMAIL": NameOID.EMAIL_ADDRESS,
-    "EMAILADDRESS": NameOID.EMAIL_ADDRESS,
-    "SERIALNUMBER": NameOID.SERIAL_NUMBER,
-    "SN": NameOID.SURNAME,
-    "GN": NameOID.GIVEN_NAME,
-    "T": NameOID.TITLE,
-    "TITLE": NameOID.TITLE,
-    "ORGANIZATIONIDENTIFIER": NameOID.ORGANIZATION_IDENTIFIER,
-    "BUSINESSCATEGORY": NameOID.BUSINESS_CATEGORY,
-    "JURISDICTIONC": NameOID.JURISDICTION_COUNTRY_NAME,
+_OIDS: Mapping[str, str] = {
+    "CN": NameOID.COMMON_NAME.dotted_string,
+    "L": NameOID.LOCALITY_NAME.dotted_string,
+    "ST": NameOID.STATE_OR_PROVINCE_NAME.dotted_string,
+    "S": NameOID.STATE_OR_PROVINCE_NAME.dotted_string,
+    "O": NameOID.ORGANIZATION_NAME.dotted_string,
+    "OU": NameOID.ORGANIZATIONAL_UNIT_NAME.dotted_string,
+    "C": NameOID.COUNTRY_NAME.dotted_string,
+    "STREET": NameOID.STREET_ADDRESS.dotted_string,
+    "DC": NameOID.DOMAIN_COMPONENT.dotted_string,
+    "UID": NameOID.USER_ID.dotted_string,
+    "E": NameOID.EMAIL_ADDRESS.dotted_string,
+    "EMAIL": NameOID.EMAIL_ADDRESS.dotted_string,
+    "EMAILADDRESS": NameOID.EMAIL_ADDRESS.dotted_string,
+    "SERIALNUMBER": NameOID.SERIAL_NUMBER.dotted_string,
+    "SN": NameOID.SURNAME.dotted_string,
+    "GN": NameOID.GIVEN_NAME.dotted_string,
+    "T": NameOID.TITLE.dotted_string,
+    "TITLE": NameOID.TITLE.dotted_string,
+    "ORGANIZATIONIDENTIFIER": NameOID.ORGANIZATION_IDENTIFIER.dotted_string,
+    "BUSINESSCATEGORY": NameOID.BUSINESS_CATEGORY.dotted_string,
+    "JURISDICTIONC": NameOID.JURISDICTION_COUNTRY_NAME.dotted_string,
 }
 """The short names of RFC 4514 section 3 and those that tools print beside them."""
-_ATTRIBUTE = re.compile(r"(^|(?<!\\)[,+])\s*([A-Za-z][A-Za-z0-9-]*)\s*=\s*")
+_ATTRIBUTE = re.compile(r"(^|(?<!\\)[,+])\s*([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)\s*=\s*")
 
 _BEFORE_SEPARATOR = re.compile(r"(?<!\\)\s+(?=[,+]\d)")
 
@@ -154,10 +154,11 @@ def read_distinguished_name(text: str) -> DistinguishedName:
 
 
 def _in_numbers(match: re.Match[str]) -> str:
-    oid = _OIDS.get(match[2].upper())
+    name = match[2]
+    oid = name if name[0].isdigit() else _OIDS.get(name.upper())
     if oid is None:
-        raise ValueError(f"not a distinguished name (RFC 4514): unknown attribute {match[2][:40]}")
-    return f"{match[1]}{oid.dotted_string}="
+        raise ValueError(f"not a distinguished name (RFC 4514): unknown attribute {name[:40]}")
+    return f"{match[1]}{oid}="
 
 
 def _name(name: x509.Name) -> DistinguishedName:

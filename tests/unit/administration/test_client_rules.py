@@ -97,7 +97,6 @@ def test_a_usual_client_is_good() -> None:
         ({"jwks": keys(), "jwks_uri": "https://app.example/jwks"}, "jwks_uri"),
         ({"auth_method": "private_key_jwt"}, "jwks"),
         ({"auth_method": "self_signed_tls_client_auth"}, "jwks"),
-        ({"auth_method": "self_signed_tls_client_auth", "jwks": keys()}, "jwks"),
         ({"auth_method": "tls_client_auth"}, "tls_client_auth_subject_dn"),
         (
             {"auth_method": "tls_client_auth", "tls_client_auth_san_dns": "a", "tls_client_auth_san_ip": "10.0.0.1"},
