@@ -38,14 +38,17 @@ class UserInfo:
         client, user = await self.clients.get(token.client_id), await self.users.get(token.sub)
         if client is None or user is None:
             raise InvalidToken("this token is about nobody who can be told of")
-        by_name = asked_by_name(user, await self._requested(token.sid))
+        by_name = asked_by_name(user, await self._requested(token))
         claims = {"sub": self.subjects.of(client, user.id), **asked_by_scope(user, token.scope), **by_name}
         return claims if client.userinfo_signed_response_alg is None else self._signed(claims, client)
 
-    async def _requested(self, family_id: str | None) -> Mapping[str, object]:
-        """The `claims` parameter of the authorization request, as it was granted."""
-        family = None if family_id is None else await self.families.get(family_id)
-        requested = None if family is None else family.terms.claims.get("userinfo")
+    async def _requested(self, token: AccessTokenClaims) -> Mapping[str, object]:
+        """The `claims` parameter of the authorization request, as it was granted: to the client that the log-in was
+        at, and not to one that traded its token for this one."""
+        family = None if token.sid is None else await self.families.get(token.sid)
+        if family is None or family.client_id != token.client_id:
+            return {}
+        requested = family.terms.claims.get("userinfo")
         return requested if isinstance(requested, Mapping) else {}
 
     def _signed(self, claims: Mapping[str, object], client: Client) -> str:

@@ -20,6 +20,8 @@ class Receiver:
     headers: str = ""
     delay: float = 0
     """Seconds before it answers."""
+    hold: asyncio.Event | None = None
+    """Until this is set it does not answer."""
     tokens: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     under_way: int = 0
@@ -60,6 +62,8 @@ class Receiver:
             self.heads.append(head)
             self.tokens.extend(parse_qs(body).get("logout_token", []))
             await asyncio.sleep(self.delay)
+            if self.hold is not None:
+                await self.hold.wait()
             writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\n{self.headers}\r\n".encode())
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
