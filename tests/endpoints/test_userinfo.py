@@ -12,7 +12,7 @@ from authserver.model.time import SECOND
 from authserver.verifier.testing import ProofKey
 from tests import people
 from tests.openid import openid_client, openid_log_in
-from tests.site import ISSUER, PASSWORD, TEST, Site
+from tests.site import API, ISSUER, PASSWORD, TEST, Site
 
 site = people.site
 
@@ -57,6 +57,27 @@ async def test_claims_asked_for_by_name_come_where_they_were_asked_for(site: Sit
     assert told == {"sub": login.user.id, "locale": "en"}
     assert login.claims["email"] == "ada@example.org"
     assert not {"phone_number", "nonce", "locale"} & login.claims.keys()
+
+
+async def test_single_claims_are_not_for_a_service_that_traded_for_a_token(site: Site) -> None:
+    login = await openid_log_in(
+        site, user=await ada(site), scope="openid email", claims={"userinfo": {"phone_number": None}}
+    )
+    exchange, access_token = "urn:ietf:params:oauth:grant-type:token-exchange", "access_token"
+    service = await site.client(
+        grant_types=(exchange,), audiences=(API,), scopes=("openid", "email"), token_exchange_clients=("*",)
+    )
+    form = {
+        "grant_type": exchange,
+        "subject_token": login.tokens["access_token"],
+        "subject_token_type": f"urn:ietf:params:oauth:token-type:{access_token}",
+        "resource": ISSUER,
+        "scope": "openid email",
+    }
+    traded = (await site.http.post("/token", data=form, auth=service.auth)).json()
+    told = await site.http.get("/userinfo", headers={"Authorization": f"Bearer {traded['access_token']}"})
+    assert told.json() == {"sub": login.user.id, "email": "ada@example.org", "email_verified": True}
+    assert "phone_number" in (await site.http.get("/userinfo", headers=login.bearer)).json()
 
 
 async def test_a_narrowed_token_tells_less(site: Site) -> None:
