@@ -7,7 +7,7 @@ transactions interleave.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, Table, and_, case, exists, func, literal, not_, or_, select
 
@@ -16,11 +16,13 @@ from authserver.model.time import Instant
 from authserver.storage.sql.tables import clients, families, issuer, sessions, users
 
 Condition = ColumnElement[bool]
+Moment: TypeAlias = Instant | ColumnElement[int]
+"""Also a parameter, for statements that are put together once."""
 PRESENT = Versions(0, 0, 0)
 """How many versions back to look: none."""
 
 
-def standing(table: Table, now: Instant) -> Condition:
+def standing(table: Table, now: Moment) -> Condition:
     """The row of the session or family itself: not ended, neither deadline has passed."""
     return and_(table.c.dead_at.is_(None), table.c.idle_until > now, table.c.abs_until > now)
 
@@ -71,7 +73,7 @@ def family_alive(now: Instant, back: Versions = PRESENT) -> Condition:
     )
 
 
-def session_alive(now: Instant, back: Versions = PRESENT) -> Condition:
+def session_alive(now: Moment, back: Versions = PRESENT) -> Condition:
     """A session of kind "token" lives through its families: its own idle end is not moved, so it does not count."""
     own = and_(sessions.c.kind == "browser", sessions.c.idle_until > now)
     through = (

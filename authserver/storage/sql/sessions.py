@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import BigInteger, Select, Text, and_, bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -94,10 +94,8 @@ class SqlSessions:
         return rows.session(moved[0]) if moved else session
 
     async def get(self, session_id: str, *, now: Instant) -> Session | None:
-        wanted = _with_last_use().where(sessions.c.id == session_id, session_alive(now))
-
         async def work(connection: AsyncConnection) -> Session | None:
-            row = (await connection.execute(wanted)).first()
+            row = (await connection.execute(GET, {"session": session_id, "now": now})).first()
             return _session(row) if row is not None else None
 
         return await self._db.read(work)
@@ -137,6 +135,12 @@ class SqlSessions:
 def _with_last_use() -> Select[Any]:
     used = select(func.max(families.c.rotated_at)).where(families.c.session_id == sessions.c.id).correlate(sessions)
     return select(*sessions.c, used.scalar_subquery().label("used_at"))
+
+
+GET = _with_last_use().where(
+    sessions.c.id == bindparam("session", type_=Text()), session_alive(bindparam("now", type_=BigInteger()))
+)
+"""Put together once: that costs more than to run it."""
 
 
 def _session(row: Any) -> Session:
