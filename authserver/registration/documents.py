@@ -22,7 +22,7 @@ from authserver.model.client import Client
 from authserver.model.registration import Registration
 from authserver.model.time import SECOND, Duration, Instant
 from authserver.oauth.client_ids import host_of, is_document_id
-from authserver.outgoing import Fetched, OutgoingError, OutgoingFailed, OutgoingRefused
+from authserver.outgoing import Fetched, OutgoingError, OutgoingFailed
 from authserver.registration.budget import Burst, Until
 from authserver.registration.document import LONGEST, MAX_BYTES, DocumentRules, blank, kept_for
 from authserver.registration.service import differing
@@ -31,12 +31,18 @@ from authserver.storage.interface import AlreadyExists, ClientLookup, Registrati
 NEGATIVE: Final = 30 * SECOND
 """How long an address that gave no document is left alone: long enough to stop floods, short enough to mend it."""
 TIMEOUT: Final = 3 * SECOND
-AT_ONCE: Final = 8
-"""Fetches of one process; more are not queued, their clients are unknown for the moment."""
+AT_ONCE: Final = 24
+"""Fetches of one process, fewer than `outgoing` allows in all; more are not queued, their clients are unknown for the
+moment."""
 ADDRESS_BURST, ADDRESS_INTERVAL = 20, 6 * SECOND
 """New documents on behalf of one network address."""
 HOST_BURST, HOST_INTERVAL = 20, 3 * SECOND
 """Requests to one host."""
+
+
+class NotNow(OutgoingFailed):
+    """Nobody was asked: our own limits forbid it for the moment."""
+
 
 _log = telemetry.logger("authserver.registration")
 
@@ -122,16 +128,15 @@ class DocumentClients:
 
     async def _refreshed(self, client_id: str) -> Client | None:
         before, registration = await self.stored.get(client_id), await self.store.get(client_id)
-        if before is not None and before.origin != "document":
+        if client_id in self._refused or (before is not None and before.origin != "document"):
             return None
         try:
             return await self._fetch_and_keep(client_id, before, registration)
         except OutgoingError as error:
             _log.info("client document refused", client_id=client_id, why=error.why, detail=str(error))
             is_final = not isinstance(error, OutgoingFailed)
-            recent = self._refused if is_final else self._failed
-            if client_id not in recent:
-                recent.put(client_id, self.now() + NEGATIVE)
+            if not isinstance(error, NotNow):
+                (self._refused if is_final else self._failed).put(client_id, self.now() + NEGATIVE)
             return None if is_final or not self._lasts(registration) else before
 
     def _lasts(self, registration: Registration | None) -> bool:
@@ -163,17 +168,15 @@ class DocumentClients:
         return await self._keep(before, client, replace(registration, fresh_until=until, etag=etag))
 
     def _require_budget(self, client_id: str, *, is_new: bool) -> None:
-        """Raises OutgoingError. What is known already is not kept from being asked again by who asks for others."""
-        if client_id in self._refused:
-            raise OutgoingRefused("gave no good document a moment ago")
+        """Raises NotNow. What is known already is not kept from being asked again by who asks for others."""
         if client_id in self._failed:
-            raise OutgoingFailed("gave no document a moment ago")
+            raise NotNow("gave no document a moment ago")
         if len(self._running) > AT_ONCE:
-            raise OutgoingFailed("has to wait: too many documents are being fetched")
+            raise NotNow("has to wait: too many documents are being fetched")
         if is_new and not self._callers.admits(network_of(telemetry.address.get())):
-            raise OutgoingFailed("has to wait: too many new documents were asked for from one place")
+            raise NotNow("has to wait: too many new documents were asked for from one place")
         if not self._hosts.admits(host_of(client_id) or ""):
-            raise OutgoingFailed("has to wait: its host was asked too often")
+            raise NotNow("has to wait: its host was asked too often")
 
     async def _add(self, client: Client, registration: Registration) -> Client | None:
         event = self.audit.event(

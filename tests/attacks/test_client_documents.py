@@ -14,9 +14,11 @@ from urllib.parse import quote
 
 import pytest
 
+from authserver import telemetry
 from authserver.model.client import Client
 from authserver.model.page import PageRequest
 from authserver.model.time import DAY, HOUR, MINUTE, Duration
+from authserver.outgoing import Fetched
 from authserver.registration.documents import ADDRESS_BURST, HOST_BURST, NEGATIVE, DocumentClients
 from tests.browser import Browser, Page
 from tests.browser_flow import Asker, log_in
@@ -469,3 +471,46 @@ async def test_a_flood_of_unknown_documents_does_not_touch_a_known_one(site: Sit
     for number in range(200):
         await known(site, url_of(host, f"/{number}.json"))
     assert await known(site, client_id) is not None
+
+
+class Counting:
+    """Servers that have no document for anybody, of any name."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def get(self, url: str, **_: Any) -> Fetched:
+        self.asked.append(url)
+        return Fetched(404, {}, b"")
+
+
+@pytest.fixture
+def everywhere(site: Site) -> Counting:
+    Later(site)
+    found = lookup(site)
+    counting = Counting()
+    found.outgoing = counting
+    return counting
+
+
+async def test_one_address_has_a_few_hosts_asked(site: Site, everywhere: Counting) -> None:
+    for number in range(500):
+        await known(site, f"https://host-{number}.example/client.json")
+    assert len(everywhere.asked) == ADDRESS_BURST
+
+
+async def test_one_host_is_asked_a_few_times_on_behalf_of_everybody(site: Site, everywhere: Counting) -> None:
+    for number in range(500):
+        telemetry.address.set(f"198.51.{number // 200}.{number % 200}")
+        await known(site, f"https://victim.example/{number}.json")
+    assert len(everywhere.asked) == HOST_BURST
+
+
+async def test_who_had_to_wait_for_others_is_not_counted_as_refused(site: Site, everywhere: Counting) -> None:
+    for number in range(ADDRESS_BURST + 1):
+        await known(site, f"https://host-{number}.example/client.json")
+    last = f"https://host-{ADDRESS_BURST}.example/client.json"
+    assert last not in everywhere.asked
+    telemetry.address.set("198.51.100.1")
+    await known(site, last)
+    assert last in everywhere.asked
