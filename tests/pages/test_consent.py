@@ -211,6 +211,25 @@ async def test_somebody_who_is_not_logged_in_logs_in_first(site: Site) -> None:
     assert back.path == "/account/consent"
 
 
+async def test_a_page_that_has_nothing_left_to_ask_goes_on(site: Site) -> None:
+    one, page = await _asked(site)
+    await one.browser.submit("consent", "allow")
+    again = await one.browser.get(page.url)
+    assert again.location.startswith(f"{REDIRECT}?code=")
+
+
+async def test_a_log_in_that_has_to_be_renewed_allows_nothing_before(site: Site) -> None:
+    """The request is sealed for the log-in page, and sent to the consent page by a session that is too old for it."""
+    one, page = await _asked(site)
+    csrf = page.forms["consent"].fields["csrf"]
+    renewing = await one.ask(prompt="login")
+    flow = renewing.forms["login"].fields["flow"]
+    assert (await one.browser.get(f"/account/consent?flow={flow}")).path == "/account/login"
+    sent = await one.browser.post("/account/consent", flow=flow, csrf=csrf, decision="allow")
+    assert (sent.path, sent.answer) == ("/account/login", {})
+    assert (await one.ask()).path == "/account/consent", "nothing was remembered"
+
+
 async def test_a_request_cannot_be_changed_between_the_page_and_the_answer(site: Site) -> None:
     """Fields besides the sealed request count for nothing."""
     one, page = await _asked(site)
