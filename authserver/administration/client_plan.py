@@ -1,7 +1,8 @@
 """What it takes to make the stored clients those that are declared: pure, so that a plan can be shown and tested.
 
 Undeclared clients are nobody's business unless pruning is asked for, and pruning never removes the
-last client that can administer: a file that forgets it must not lock everybody out.
+last client that can administer: a file that forgets it must not lock everybody out. Clients that
+registered themselves are no file's business at all.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def make_plan(declared: Declarations, stored: Iterable[Client], rules: ClientRul
     changes = [_change(client, before[client.id], declared) for client in declared.clients if client.id in before]
     new = tuple(client for client in declared.clients if client.id not in before)
     ids = {client.id for client in declared.clients}
-    rest = [client for client in before.values() if client.id not in ids]
+    rest = [client for client in before.values() if client.id not in ids and client.origin == "admin"]
     administers = rules.can_administer
     declared_one = any(map(administers, [*map(_with_secret, new), *(change.after for change in changes)]))
     kept = tuple(client for client in rest if prune and administers(client) and not declared_one)
@@ -82,6 +83,7 @@ def _change(wanted: Client, before: Client, declared: Declarations) -> Change:
     after = replace(
         wanted,
         enabled=wanted.enabled if wanted.id in declared.switched else before.enabled,
+        origin=before.origin,
         version=before.version,
         created_at=before.created_at,
         updated_at=before.updated_at,

@@ -13,7 +13,7 @@ from authserver.model.audit import SYSTEM
 from authserver.model.client import Client
 from authserver.model.time import DAY, Duration
 from authserver.registration.budget import Until
-from authserver.storage.interface import ClientStore, RegistrationStore
+from authserver.storage.interface import ClientStore, RegistrationStore, StorageUnavailable
 
 NOTED_EVERY: Final = DAY
 BATCH: Final = 100
@@ -37,7 +37,10 @@ class ClientUsage:
         if client.origin == "admin" or client.id in self._noted:
             return
         now = self.now()
-        await self.store.used(client.id, at=now, interval=NOTED_EVERY)
+        try:
+            await self.store.used(client.id, at=now, interval=NOTED_EVERY)
+        except StorageUnavailable:
+            return  # the tokens are made by now: they are worth more than this note
         self._noted.put(client.id, now + NOTED_EVERY // 2)
 
     async def expire(self) -> int:

@@ -122,3 +122,15 @@ def test_a_file_without_clients_prunes_nothing() -> None:
         "clients: none is declared, and pruning would remove every client"
     ]
     assert plan("", stored("robot")).is_empty
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_clients_that_registered_themselves_are_no_files_business(prune: bool) -> None:
+    planned = plan(ROBOT, stored("robot"), stored("app-1", origin="dynamic"), prune=prune)
+    assert planned.is_empty
+    assert (planned.undeclared, planned.kept) == ((), ())
+
+
+def test_a_declaration_does_not_change_where_a_client_comes_from() -> None:
+    (change,) = plan(ROBOT + 'name = "R"', stored("robot", origin="dynamic")).changed
+    assert (change.after.origin, set(change.fields)) == ("dynamic", {"name"})
