@@ -16,16 +16,18 @@ from authserver.storage.interface import KeyStore
 from authserver.tokens.algorithms import RS256
 
 
-class RotateKey(Protocol):
-    """`tokens.rotation.KeyRotation.rotate`."""
+class Rotation(Protocol):
+    """`tokens.rotation.KeyRotation`."""
 
-    async def __call__(self, *, algorithm: str, now: bool, caller: Caller, reason: str) -> SigningKey: ...
+    async def rotate(self, *, algorithm: str, now: bool, caller: Caller, reason: str) -> SigningKey: ...
+
+    async def retire(self, key: SigningKey, *, caller: Caller, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class KeyDirectory:
     keys: KeyStore
-    rotation: RotateKey
+    rotation: Rotation
     revoker: Revoker
     changed: Callable[[], Awaitable[None]]
     """Told after the commit, so that every process looks at its keys again."""
@@ -42,7 +44,7 @@ class KeyDirectory:
 
     async def rotate(self, *, now: bool, caller: Caller, reason: str, algorithm: str = RS256) -> SigningKey:
         """Announce the algorithm's next key; `now`: it signs at once. The key that signs or will. Raises Conflict."""
-        key = await self.rotation(algorithm=algorithm, now=now, caller=caller, reason=reason)
+        key = await self.rotation.rotate(algorithm=algorithm, now=now, caller=caller, reason=reason)
         await self.changed()
         return key
 
@@ -58,7 +60,8 @@ class KeyDirectory:
         return await self._signing(algorithm), outcome
 
     async def retire(self, kid: str, *, caller: Caller, reason: str) -> SigningKey:
-        """The key that signs hands over and stays published for its tokens; one that signs no more is left as it is.
+        """The key that signs hands over, or gives up where its algorithm is no longer used, and stays published for its
+        tokens; one that signs no more is left as it is.
 
         Raises NotFound, and Conflict for a key that has not signed yet.
         """
@@ -67,7 +70,8 @@ class KeyDirectory:
             raise Conflict(f"key {kid} has not signed yet; only the active key can be retired")
         if key.state != "active":
             return key
-        await self.rotate(algorithm=key.algorithm, now=True, caller=caller, reason=reason)
+        await self.rotation.retire(key, caller=caller, reason=reason)
+        await self.changed()
         return await self._get(kid)
 
     async def _get(self, kid: str) -> SigningKey:

@@ -76,6 +76,8 @@ class EventType(StrEnum):
     # Keys and the issuer as a whole.
     KEY_ANNOUNCED = "key.announced"
     KEY_ACTIVATED = "key.activated"
+    KEY_RETIRED = "key.retired"
+    """Without a successor: its algorithm is no longer used."""
     KEY_REVOKED = "key.revoked"
     ISSUER_REVOKED = "issuer.revoked"
     LOG_RENEWED = "log.renewed"

@@ -80,7 +80,7 @@ def set_claims(
     claims: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="An empty value takes the claim away.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Change what OpenID Connect clients may be told about the user: name=, email=, email_verified=true,
+    """Change what clients may be told about the user. For instance name=, email=, email_verified=true,
     address.country=, ... Claims that are not named stay."""
 
     async def work(services: Services) -> dict[str, object]:

@@ -164,6 +164,17 @@ class KeyRotation:
             return announced
         return await self._activate_at_once(announced, caller, reason)
 
+    async def retire(self, key: SigningKey, *, caller: Caller, reason: str = "") -> None:
+        """The active key signs no more and stays published for its tokens. Another one takes over at once, unless its
+        algorithm is no longer in use. Raises Conflict as `rotate` does."""
+        if key.algorithm in self.policy.algorithms:
+            await self.rotate(algorithm=key.algorithm, now=True, caller=caller, reason=reason)
+            return
+        now = self.now()
+        event = self._event(EventType.KEY_RETIRED, caller, key, reason)
+        await self.store.give_up(key.kid, at=now, remove_at=now + self.policy.published_after_retirement, event=event)
+        await self.ring.load()
+
     async def withdraw(self, kid: str, *, caller: Caller, reason: str = "") -> bool:
         """An emergency: a key made this moment signs instead of `kid`; that one, and one that was already announced for
         the same algorithm, are revoked, and every token they signed is refused. Asked by `Revoker.revoke`, which tells

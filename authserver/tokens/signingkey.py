@@ -38,8 +38,9 @@ def make_signing_key(bits: int, master: MasterKey, at: Instant, algorithm: str =
 
     `bits` is the size of an RSA key; the other algorithms have one size.
     """
-    private = ALGORITHMS[algorithm].make(bits)
-    kid = thumbprint(ALGORITHMS[algorithm].members(private.public_key()))
+    private, kid = _make(algorithm, bits)
+    while kid.startswith("-"):  # which command lines would take for an option
+        private, kid = _make(algorithm, bits)
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return SigningKey(
         kid=kid,
@@ -49,6 +50,11 @@ def make_signing_key(bits: int, master: MasterKey, at: Instant, algorithm: str =
         state="announced",
         created_at=at,
     )
+
+
+def _make(algorithm: str, bits: int) -> tuple[PrivateKey, str]:
+    private = ALGORITHMS[algorithm].make(bits)
+    return private, thumbprint(ALGORITHMS[algorithm].members(private.public_key()))
 
 
 def open_signing_key(key: SigningKey, master: MasterKey) -> KeyPair:

@@ -208,7 +208,7 @@ async def _assemble(
         ),
         token_revocation=TokenRevocation(tokens.access, stores.families, tokens.refresh_handles, revoker),
         revoker=revoker,
-        key_directory=KeyDirectory(stores.keys, tokens.rotation.rotate, revoker, announce),
+        key_directory=KeyDirectory(stores.keys, tokens.rotation, revoker, announce),
         purge=PurgeJob(stores.maintenance, stores.log, housekeeping(settings), PurgeClock(now)),
         outgoing=ground.outgoing,
         feed_access=settings.feed_access,

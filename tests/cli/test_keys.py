@@ -134,3 +134,38 @@ def test_an_unknown_command_is_status_2(cli: Desk) -> None:
     assert cli.try_("nonsense").status == 2
     assert cli.try_("users", "nonsense").status == 2
     assert cli.try_("users", "list", "--nonsense").status == 2
+
+
+# -- other algorithms -------------------------------------------------------------------------
+
+
+def test_each_algorithm_has_its_keys_and_rotates_by_itself(cli: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHSERVER_SIGNING_ALGORITHMS", "ES256, EdDSA")
+    cli.start_once()
+    assert sorted(key["algorithm"] for key in cli.json("keys", "list")) == ["ES256", "EdDSA", "RS256"]
+    new = cli.json("keys", "rotate", "--algorithm", "ES256", "--now")
+    assert (new["algorithm"], new["state"]) == ("ES256", "active")
+    assert states(cli) == ["active", "active", "active", "retired"]
+    refused = cli.try_("keys", "rotate", "--algorithm", "PS256")
+    assert (refused.status, "SIGNING_ALGORITHMS does not name it" in refused.err) == (1, True)
+    cli("keys", "rotate", "--algorithm", "EdDSA", "--now", "--revoke", "--yes")
+    told = {(key["algorithm"], key["state"]) for key in cli.json("keys", "list")}
+    assert {("EdDSA", "revoked"), ("EdDSA", "active"), ("RS256", "active")} <= told
+
+
+def test_an_algorithm_that_is_given_up_has_its_key_retired(cli: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHSERVER_SIGNING_ALGORITHMS", "ES256")
+    cli.start_once()
+    monkeypatch.delenv("AUTHSERVER_SIGNING_ALGORITHMS")
+    (kid,) = [key["kid"] for key in cli.json("keys", "list") if key["algorithm"] == "ES256"]
+    assert cli.json("keys", "retire", kid)["state"] == "retired"
+    assert states(cli) == ["active", "retired"]
+
+
+def test_an_algorithm_that_does_not_exist_is_a_setting_that_does_not_hold(
+    cli: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTHSERVER_SIGNING_ALGORITHMS", "HS256")
+    refused = cli.try_("keys", "list")
+    assert refused.status == 2
+    assert "AUTHSERVER_SIGNING_ALGORITHMS" in refused.err

@@ -35,6 +35,11 @@ class KeyStore(Protocol):
         announced, are revoked, with an outbox entry each. True for exactly one of many racing callers."""
         ...
 
+    async def give_up(self, kid: str, *, at: Instant, remove_at: Instant, event: AuditEvent) -> bool:
+        """Retire the active key `kid` of an algorithm that is no longer used: nobody takes its place. True for exactly
+        one of many racing callers."""
+        ...
+
     async def purge(self, *, now: Instant) -> int:
         """Delete retired and revoked keys whose `remove_at` has passed."""
         ...

@@ -79,6 +79,14 @@ class SqlKeys:
 
         return await self._won(work)
 
+    async def give_up(self, kid: str, *, at: Instant, remove_at: Instant, event: AuditEvent) -> bool:
+        async def work(connection: AsyncConnection) -> bool:
+            await _step_down(connection, kid, keys.algorithm, state="retired", retired_at=at, remove_at=remove_at)
+            await record(connection, event)
+            return True
+
+        return await self._won(work)
+
     async def purge(self, *, now: Instant) -> int:
         async def work(connection: AsyncConnection) -> int:
             gone = await connection.execute(

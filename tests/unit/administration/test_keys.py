@@ -50,7 +50,7 @@ async def scene(sqlite_stores: Stores) -> Scene:
     revoker = Revoker(
         sqlite_stores.revocations, bus, AuditLog(clock), clock, rotation.withdraw, "https://auth.example", changed
     )
-    return Scene(rotation, KeyDirectory(sqlite_stores.keys, rotation.rotate, revoker, changed), bus.heard)
+    return Scene(rotation, KeyDirectory(sqlite_stores.keys, rotation, revoker, changed), bus.heard)
 
 
 def counted() -> float:

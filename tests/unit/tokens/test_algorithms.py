@@ -12,7 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from authserver.model.errors import InvalidToken
+from authserver.audit.events import EventType
+from authserver.audit.log import AuditLog
+from authserver.model.audit import SYSTEM
+from authserver.model.errors import Conflict, InvalidToken
 from authserver.model.key import SigningKey
 from authserver.model.time import DAY, MINUTE, SECOND
 from authserver.tokens import jwt
@@ -292,3 +295,39 @@ async def test_a_clients_tokens_are_signed_as_it_is_registered(sqlite_stores: An
     token = issuer.access_token(an_authorization(client=client)).token
     assert parts(token)[0] == {"alg": name, "typ": "at+jwt", "kid": rotation.ring.signing_for(name).kid}
     assert parts(issuer.access_token(an_authorization()).token)[0]["alg"] == "RS256"
+
+
+async def test_a_key_of_an_algorithm_that_is_given_up_retires_without_a_successor(sqlite_stores: Any) -> None:
+    clock = FakeClock()
+    before = a_rotation(sqlite_stores.keys, clock, policy=replace(POLICY, algorithms=("RS256", "ES256")))
+    await before.ensure_keys()
+    old = before.ring.snapshot.in_state("active", "ES256")
+    assert old is not None
+    rotation = a_rotation(sqlite_stores.keys, clock)
+    await rotation.ensure_keys()
+    with pytest.raises(Conflict, match="SIGNING_ALGORITHMS"):
+        await rotation.rotate(algorithm="ES256", now=True, caller=rotation.caller)
+    await rotation.retire(old, caller=rotation.caller)
+    with pytest.raises(NoSigningKey):
+        rotation.ring.signing_for("ES256")
+    assert rotation.ring.public(old.kid) is not None, "for the tokens that it signed"
+    clock.advance(DAY)
+    await rotation.tick()
+    assert old.kid not in {key.kid for key in rotation.ring.snapshot.keys}
+    assert rotation.ring.signing.algorithm == "RS256"
+
+
+async def test_only_one_of_many_gives_a_key_up(sqlite_stores: Any) -> None:
+    rotation = await a_signing_server(sqlite_stores.keys, FakeClock())
+    event = AuditLog(FakeClock()).event(EventType.KEY_RETIRED, SYSTEM)
+    kid = rotation.ring.signing.kid
+    tried = [
+        await sqlite_stores.keys.give_up(each, at=NOON, remove_at=NOON + DAY, event=event)
+        for each in (kid, kid, "nobody")
+    ]
+    assert tried == [True, False, False]
+
+
+def test_no_kid_looks_like_an_option_of_a_command() -> None:
+    kids = [make_signing_key(2048, MASTER, NOON, "EdDSA").kid for _ in range(600)]
+    assert not [kid for kid in kids if kid.startswith("-")], "one in 64 would"
