@@ -18,12 +18,14 @@ from authserver import telemetry
 from authserver.model.client import Client
 from authserver.model.page import PageRequest
 from authserver.model.time import DAY, HOUR, MINUTE, Duration
+from authserver.oauth.pkce import challenge_of
 from authserver.outgoing import Fetched
 from authserver.registration.documents import ADDRESS_BURST, HOST_BURST, NEGATIVE, DocumentClients
 from tests.browser import Browser, Page
 from tests.browser_flow import Asker, log_in
 from tests.oauth_server import SettableClock
-from tests.site import Party, Site, make_keys_dir, open_site
+from tests.signers import ASSERTION_TYPE, signer
+from tests.site import ISSUER, Party, Site, make_keys_dir, open_site
 from tests.strangers import Stranger, answer, stranger
 
 CALLBACK = "https://app.example/cb"
@@ -117,6 +119,43 @@ async def test_the_user_is_shown_where_the_client_comes_from_and_where_its_answe
     page = (await asks(site, client_id)).browser.page
     assert client_id in page.text
     assert "app.example" in page.text
+
+
+async def test_a_client_that_signs_is_known_by_the_keys_in_its_document(site: Site, host: Stranger) -> None:
+    mine, other = signer("ES256"), signer("ES256", 1)
+    client_id = says(host, token_endpoint_auth_method="private_key_jwt", jwks=json.loads(mine.jwks()))
+    for who, status in ((mine, 201), (other, 401)):
+        form = {
+            "response_type": "code",
+            "redirect_uri": CALLBACK,
+            "scope": "openid",
+            "code_challenge": challenge_of("v" * 43),
+            "code_challenge_method": "S256",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": who.assertion(client_id, ISSUER, site.services.now()),
+        }
+        assert (await site.http.post("/par", data=form)).status_code == status
+
+
+async def test_what_one_process_fetched_no_other_one_fetches(sqlite_url: str, tmp_path: Path, host: Stranger) -> None:
+    options: dict[str, Any] = {"client_documents": "on", "outgoing_allow_loopback": True, "instances": 2}
+    async with open_site(sqlite_url, make_keys_dir(tmp_path), **options) as site:
+        here, there = [instance.services.client_auth.clients for instance in site.instances]
+        client_id = says(host)
+        found = await here.get(client_id)
+        assert found is not None
+        assert await there.get(client_id) == found
+        assert len(host.requests) == 1
+
+
+async def test_two_processes_that_meet_a_client_at_once_agree(sqlite_url: str, tmp_path: Path, host: Stranger) -> None:
+    options: dict[str, Any] = {"client_documents": "on", "outgoing_allow_loopback": True, "instances": 2}
+    async with open_site(sqlite_url, make_keys_dir(tmp_path), **options) as site:
+        here, there = [instance.services.client_auth.clients for instance in site.instances]
+        client_id = says(host)
+        one, other = await asyncio.gather(here.get(client_id), there.get(client_id))
+        assert one is not None
+        assert one == other
 
 
 # -- what is never fetched -----------------------------------------------------------------------
