@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from authserver.tokens import client_jwt
 from tests.signers import ASSERTION_TYPE, Signer, assertion_claims, b64, signer
 from tests.site import ISSUER, TEST, Party, Site, make_keys_dir, open_site
 from tests.strangers import answer, authority, certificate, stranger
@@ -225,6 +226,19 @@ async def test_an_unknown_client_is_answered_like_a_wrong_signature_and_as_slowl
     assert {text for _, text in known} == {text for _, text in unknown}
     ratio = median(s for s, _ in unknown) / median(s for s, _ in known)
     assert 0.5 < ratio < 2
+
+
+async def test_for_an_unknown_client_a_signature_is_checked_in_vain(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def nobody(alg: str) -> Any:
+        return lambda signing_input, signature: checked.append(alg)
+
+    monkeypatch.setattr(client_jwt, "_nobody", nobody)
+    refused(await token(site, signer("RS256").assertion("nobody-here", ISSUER, site.services.now())))
+    assert set(checked) == {"RS256"}
 
 
 async def test_no_assertion_is_in_the_log(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

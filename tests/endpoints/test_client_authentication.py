@@ -392,7 +392,10 @@ async def test_the_metadata_names_the_methods_that_are_on(site: Site) -> None:
 
 
 async def test_methods_that_are_off_are_neither_announced_nor_taken(sqlite_url: str, tmp_path: Path) -> None:
+    async with open_site(sqlite_url, make_keys_dir(tmp_path / "keys"), **ALL) as before:
+        old_id, secret = await secret_jwt_client(before)
     async with open_site(sqlite_url, make_keys_dir(tmp_path / "keys"), trusted_proxies="192.0.2.0/24") as plain:
+        assert "is off" in refused(await token(plain, with_secret(plain, old_id, secret)))
         document = (await plain.http.get("/.well-known/oauth-authorization-server")).json()
         announced = document["token_endpoint_auth_methods_supported"]
         assert set(announced) == {"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}

@@ -67,6 +67,20 @@ async def test_https_is_spoken_with_the_name_and_only_to_a_certificate_of_a_know
     assert len(other.requests) == 1
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_the_limit_of_a_body_is_exact_also_where_its_length_is_not_announced(chunked: bool) -> None:
+    for size, fits in ((100, True), (101, False)):
+        framing = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)
+        plain = b"\r\n" + b"x" * size
+        async with stranger(b"HTTP/1.1 200 OK\r\n" + (framing if chunked else plain)) as other:
+            asked = outgoing().get(f"http://127.0.0.1:{other.port}/", max_bytes=100)
+            if fits:
+                assert len((await asked).body) == size
+            else:
+                with pytest.raises(OutgoingRefused, match="too much"):
+                    await asked
+
+
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 async def test_a_redirect_is_an_error(status: str) -> None:
     async with stranger(answer(b"", status, Location="http://127.0.0.1:1/")) as other:
