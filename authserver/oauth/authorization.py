@@ -127,10 +127,8 @@ class AuthorizationFlow:
 
     async def _client(self, request: AuthorizationRequest) -> Client:
         client = await self.clients.get(request.client_id)
-        if client is None or not client.enabled or "authorization_code" not in client.grant_types:
+        if client is None or not client.enabled or not still_stands(request, client):
             raise FlowOver("this application may not ask for authorization any more")
-        if not is_registered(client, request.redirect_uri):
-            raise FlowOver("this application may not be answered at that address any more")
         return client
 
     # -- what comes next ----------------------------------------------------------------------
@@ -195,6 +193,11 @@ class AuthorizationFlow:
         """RFC 9207: `iss` in every one."""
         state = {} if to.state is None else {"state": to.state}
         return AuthorizationAnswer(to.redirect_uri, to.response_mode, {**members, **state, "iss": self.issuer})
+
+
+def still_stands(request: AuthorizationRequest, client: Client) -> bool:
+    """What was checked when the request came has not been taken from its client since."""
+    return "authorization_code" in client.grant_types and is_registered(client, request.redirect_uri)
 
 
 def _approval_value(approval: Approval, request: AuthorizationRequest) -> dict[str, Any]:

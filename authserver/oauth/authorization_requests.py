@@ -11,7 +11,7 @@ from authserver.model.authorization import AuthorizationRequest, PushedRequest
 from authserver.model.client import Client
 from authserver.model.errors import InvalidToken
 from authserver.model.time import SECOND, Duration
-from authserver.oauth.authorization import FLOW_LIFE
+from authserver.oauth.authorization import FLOW_LIFE, still_stands
 from authserver.oauth.authorization_request import CHECKS, Draft, ReturnAddress, Via, redirect_uri, state
 from authserver.oauth.errors import InvalidRequest, InvalidRequestUri, OAuthError, RequestUriNotSupported
 from authserver.oauth.form import Form
@@ -142,6 +142,8 @@ class AuthorizationRequests:
         pushed = await self.authorizations.pushed(sha256, now=self.now())
         if pushed is None or pushed.client_id != client.id or pushed.created_at + PUSHED_LIFE <= self.now():
             raise InvalidRequestUri("request_uri is not valid: unknown, used, expired or another client's")
+        if not still_stands(pushed.request, client):
+            raise InvalidRequestUri("what was pushed may not be asked for by this client any more")
         return ReadRequest(client, pushed.request, sha256)
 
     def _told(self, form: Form, client: Client, error: OAuthError) -> Exception:

@@ -71,6 +71,19 @@ async def test_two_pages_of_one_pushed_request_give_one_code(site: Site) -> None
     assert "answered already" in page.text
 
 
+async def test_a_redirect_uri_that_was_taken_back_since_is_not_used(site: Site) -> None:
+    one, user = await asker(site, first_party=True), await site.user()
+    page, uri = await one.pushed(), (await one.push()).json()["request_uri"]
+    path, headers = f"/admin/clients/{one.client.id}", await site.admin()
+    changed = {"redirect_uris": ["https://app.example/new"]}
+    assert (await site.http.patch(path, headers=headers, json=changed)).status_code == 200
+    under_way = await one.browser.get(page.url.replace("/account/login", "/authorize/continue"))
+    assert (under_way.status, under_way.location) == (400, "")
+    await log_in(one.browser, user)
+    late = await one.come(uri)
+    assert (late.status, late.location) == (400, "")
+
+
 async def test_a_request_too_long_for_a_url_can_be_pushed(site: Site) -> None:
     one, user = await asker(site), await site.user()
     long = json.dumps({"userinfo": {"x" * 90 + str(n): None for n in range(38)}})
