@@ -17,7 +17,7 @@ from authserver.model.account import User
 from authserver.model.audit import Caller
 from authserver.model.client import Client
 from authserver.model.errors import TemporarilyUnavailable
-from authserver.model.grant import Authorization, Confirmation, Family
+from authserver.model.grant import Authorization, Confirmation, Family, OpenIdFacts
 from authserver.model.session import Session
 from authserver.sessions.birth import Begun, LogIn
 from authserver.sessions.lifecycle import Sessions
@@ -78,6 +78,7 @@ class LoggedIn:
             refresh_token=self.refresh_token,
             scope_asked=attempt.scope_asked,
             confirmation=attempt.confirmation,
+            openid=OpenIdFacts() if "openid" in self.family.scope else None,
         )
 
 

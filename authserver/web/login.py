@@ -47,6 +47,8 @@ class LoginEndpoint:
         client = await self._client(request, body)
         confirmation = await self.proof.confirm(request, client) if body.mode == "token" else None
         attempt = self._attempt(body, client, request, confirmation)
+        if body.mode == "token":
+            self.issuance.require_ready(client)  # before a session is opened that has no token
         logged_in = await self.login.with_password(attempt, caller_of(request))
         response = self._session(logged_in) if body.mode == "session" else await self._tokens(logged_in, attempt)
         if cookies.takes_cookies(request):

@@ -44,6 +44,23 @@ async def test_the_access_token_says_who_how_and_for_what(site: Site) -> None:
     assert claims["rv"] == "0.0.0"
 
 
+async def test_with_the_scope_openid_an_id_token_comes_along(site: Site) -> None:
+    app, user = await site.app(scopes=("openid", "read")), await site.user()
+    login = await site.log_in(user, app)
+    claims = claims_of(login.tokens["id_token"])
+    assert (claims["sub"], claims["aud"], claims["sid"]) == (user.id, app.id, login.claims["sid"])
+    assert (await site.refresh(login)).json()["id_token"]
+
+
+async def test_no_session_is_opened_for_tokens_that_nothing_could_sign(site: Site) -> None:
+    app, user = await site.app(access_token_signed_response_alg="ES256"), await site.user()
+    body = {"username": user.username, "password": PASSWORD, "client_id": app.id}
+    assert (await site.http.post("/login", json=body)).status_code == 503
+    plain = await site.log_in(user, await site.app())
+    sessions = (await site.http.get("/sessions", headers=plain.bearer)).json()
+    assert len(sessions["items"]) == 1, "the one that asks"
+
+
 async def test_a_client_without_resources_gets_tokens_for_the_issuer(site: Site) -> None:
     app, user = await site.app(resources=()), await site.user()
     assert (await site.log_in(user, app)).claims["aud"] == ISSUER
