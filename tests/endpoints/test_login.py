@@ -58,7 +58,7 @@ async def test_no_session_is_opened_for_tokens_that_nothing_could_sign(site: Sit
     assert (await site.http.post("/login", json=body)).status_code == 503
     plain = await site.log_in(user, await site.app())
     sessions = (await site.http.get("/sessions", headers=plain.bearer)).json()
-    assert len(sessions["items"]) == 1, "the one that asks"
+    assert len(sessions["sessions"]) == 1, "the one that asks"
 
 
 async def test_a_client_without_resources_gets_tokens_for_the_issuer(site: Site) -> None:
