@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from authserver.oauth.device import DEVICE_CODE
 from authserver.oauth.pkce import challenge_of
 from authserver.storage.sql import migrate
 from interop.chromium import Chromium, NoChromium, chromium
@@ -80,7 +81,7 @@ class Run:
     async def _client(self) -> Party:
         return await self.server.site.client(
             name="Cat Pictures",
-            grant_types=("authorization_code", "refresh_token"),
+            grant_types=("authorization_code", "refresh_token", DEVICE_CODE),
             redirect_uris=(self.application.redirect_uri,),
             scopes=("openid", "profile", "email", "offline_access", "cats:write"),
             resources=("https://api.cats.example",),
@@ -175,6 +176,19 @@ class Run:
         self.browser.click("cancel")
         check(self.application.answers.pop()["error"] == "access_denied", "the application is told")
 
+    def device(self) -> None:
+        form = {"scope": "openid cats:write"}
+        auth = (self.client.id, self.client.secret or "")
+        asked = self.server.do(self.server.site.http.post("/device_authorization", data=form, auth=auth)).json()
+        self.browser.open(asked["verification_uri_complete"])
+        self.show("device")
+        self.browser.click("next")
+        check("Connect this device?" in self.browser.text, self.browser.text)
+        self.show("device-confirm")
+        self.browser.click("allow")
+        check("Device connected" in self.browser.text, self.browser.text)
+        self.show("device-done")
+
     def account(self) -> None:
         self.browser.open(f"{self.server.url}/account")
         self.show("account")
@@ -226,6 +240,7 @@ def steps(run: Run) -> None:
         run.form_post,
         run.form_post_without_scripts,
         run.log_in_again,
+        run.device,
         run.account,
         run.nothing_to_complain_about,
     ):
