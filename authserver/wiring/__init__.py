@@ -42,6 +42,7 @@ from authserver.wiring.authorization import AuthorizationParts
 from authserver.wiring.browserless import BrowserlessParts
 from authserver.wiring.client_auth import client_authenticator
 from authserver.wiring.feed import FeedParts
+from authserver.wiring.fields import feed_fields, ground_fields, token_fields
 from authserver.wiring.openid import OpenIdParts
 from authserver.wiring.outgoing import open_outgoing
 from authserver.wiring.parts import Ground, Stores, Tokens
@@ -135,9 +136,7 @@ async def _assemble(
     tokens = Tokens.of(ground, rotation_policy)
     await tokens.keys.load()
     announce = _announcer(ground.client_cache, ground.bus)
-    revoker = Revoker(
-        stores.revocations, ground.bus, ground.audit, now, tokens.rotation.withdraw, settings.issuer, announce
-    )
+    revoker = _revoker(ground, tokens, announce)
     throttle = LoginThrottle(stores.throttle, ground.cache, throttle_policy(settings), now)
     sessions = _sessions(ground, tokens)
     client_keys = ClientKeys(ground.outgoing)
@@ -152,36 +151,16 @@ async def _assemble(
     grants = grant_table(authorization.grant, *_grants(ground, tokens), *browserless.grants, *assertions)
     rulebook.fill(settings, grants)
     registration = RegistrationParts.of(ground, rulebook, clients, announce)
-    parts = FeedParts.of(ground, tokens, revoker, announce)
     return Services(
+        **ground_fields(ground),
+        **token_fields(tokens),
+        **feed_fields(FeedParts.of(ground, tokens, revoker, announce)),
         issuer=settings.issuer,
         access_token_ttl=settings.access_token_ttl,
-        now=now,
         resources=resources,
         clients=clients,
-        users=stores.users,
-        session_store=stores.sessions,
-        families=stores.families,
-        revocations=stores.revocations,
-        key_store=stores.keys,
-        audit_store=stores.audit,
-        maintenance=stores.maintenance,
-        authorizations=stores.authorizations,
-        references=stores.references,
-        registrations=stores.registrations,
-        logouts=stores.logouts,
-        client_cache=ground.client_cache,
-        cache=ground.cache,
-        bus=ground.bus,
-        audit=ground.audit,
-        keys=tokens.keys,
-        rotation=tokens.rotation,
-        issue=tokens.issue,
         dpop=dpop_gate(ground),
         issuance=TokenIssuance(tokens.issue, tokens.opaque, tokens.id_tokens),
-        access_tokens=tokens.access,
-        refresh_handles=tokens.refresh_handles,
-        device_cookies=tokens.device_cookies,
         form_tokens=FormTokens(ground.master),
         passwords=passwords,
         directory=Directory(stores.users, passwords, ground.audit, ground.bus, now),
@@ -203,24 +182,30 @@ async def _assemble(
         client_documents=settings.client_documents == "on",
         client_directory=_client_directory(ground, clients, rulebook.readers),
         grants=grants,
-        introspector=Introspector(
-            tokens.access, stores.families, tokens.refresh_handles, settings.issuer, now, Signer(tokens.keys)
-        ),
+        introspector=_introspector(ground, tokens),
         token_revocation=TokenRevocation(tokens.access, stores.families, tokens.refresh_handles, revoker),
         revoker=revoker,
         key_directory=KeyDirectory(stores.keys, tokens.rotation, revoker, announce),
         purge=PurgeJob(stores.maintenance, stores.log, housekeeping(settings), PurgeClock(now)),
-        outgoing=ground.outgoing,
         feed_access=settings.feed_access,
-        feed=parts.feed,
-        publication=parts.publication,
-        tiles=parts.tiles,
-        log_store=stores.log,
-        log=parts.log,
-        log_fault=parts.log.fault,
-        applied=parts.applied,
-        resource_servers=stores.resource_servers,
     )
+
+
+def _revoker(ground: Ground, tokens: Tokens, announce: Callable[[], Awaitable[None]]) -> Revoker:
+    return Revoker(
+        ground.stores.revocations,
+        ground.bus,
+        ground.audit,
+        ground.now,
+        tokens.rotation.withdraw,
+        ground.settings.issuer,
+        announce,
+    )
+
+
+def _introspector(ground: Ground, tokens: Tokens) -> Introspector:
+    families, issuer = ground.stores.families, ground.settings.issuer
+    return Introspector(tokens.access, families, tokens.refresh_handles, issuer, ground.now, Signer(tokens.keys))
 
 
 def _sessions(ground: Ground, tokens: Tokens) -> Sessions:
