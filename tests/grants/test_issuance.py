@@ -9,11 +9,13 @@ import jwt as pyjwt
 import pytest
 
 from authserver.model.client import Client
+from authserver.model.errors import InvalidToken
 from authserver.model.grant import Authorization, Confirmation, OpenIdFacts, Terms, Versions
 from authserver.oauth.issuance import TokenIssuance
 from authserver.tokens.id_token import IdTokens
 from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.keyring import NoSigningKey
+from authserver.tokens.validation import AccessTokens
 from tests.oauth_server import API, ISSUER, MINUTE, TOKEN_TTL, OAuthServer, claims_of
 
 
@@ -132,3 +134,13 @@ async def test_a_refresh_of_an_openid_log_in_gives_an_id_token_of_the_same_log_i
     assert "nonce" not in claims
     plain = await server.a_log_in()
     assert "id_token" not in (await server.refresh(plain)).json()
+
+
+async def test_an_issuer_under_a_new_name_takes_no_opaque_token_of_the_old_one(
+    issuance: TokenIssuance, server: OAuthServer
+) -> None:
+    token = str((await issuance.answer(earned({"access_token_format": "opaque"})))["access_token"])
+    assert (await server.tokens.genuine(token)).iss == ISSUER
+    renamed = AccessTokens(server.ring, server.stores.revocations, "https://new.example", server.clock, server.opaque)
+    with pytest.raises(InvalidToken):
+        await renamed.genuine(token)
