@@ -82,7 +82,7 @@ def remove_token(
     yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """It registers nobody from now on; the clients that it registered stay."""
+    """Take one back. It registers nobody from now on; the clients that it registered stay."""
     confirm(f"this removes initial access token {token_id}", yes=yes)
     run(lambda services: services.initial_tokens.remove(token_id, caller=operator()))
     if as_json:
@@ -93,7 +93,7 @@ def remove_token(
 
 @app.command("renew")
 def renew_token(client_id: str, as_json: JsonFlag = False) -> None:
-    """Another registration token for a client that registered itself; its old one is worth nothing from now on."""
+    """Renew the token of a client. Another one for a client that registered itself; its old one is worth nothing."""
     text = run(lambda services: services.registrar.renew_token(client_id, operator()))
     if as_json:
         print_json({"client_id": client_id, "registration_access_token": text})
