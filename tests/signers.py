@@ -11,7 +11,7 @@ from typing import Any
 
 import jwt as pyjwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LEFT_OUT = object()
@@ -34,6 +34,11 @@ class Signer:
     def spki(self) -> bytes:
         raw: bytes = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return raw
+
+    @property
+    def private_pem(self) -> str:
+        pem: bytes = self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return pem.decode()
 
     def jwk(self, **members: Any) -> dict[str, Any]:
         """The public JWK with its kid; a member that is LEFT_OUT is left out."""

@@ -75,7 +75,8 @@ class Client:
     token_endpoint_auth_signing_alg: str | None = None
     """The one algorithm of its assertions; None: any that this server accepts."""
     assertion_audience: AssertionAudience = "issuer"
-    """"issuer": RFC 10070, the issuer alone; "legacy": the URL of the endpoint that is called too (RFC 7523)."""
+    """"issuer": RFC 10070, the issuer alone; "legacy": the URL of the endpoint that is called too (RFC 7523), and an
+    `exp` up to an hour ahead."""
     tls_client_auth_subject_dn: str | None = None
     """Exactly one of the five `tls_client_auth_*` for method tls_client_auth (RFC 8705 section 2.1.2)."""
     tls_client_auth_san_dns: str | None = None

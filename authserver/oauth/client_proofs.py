@@ -13,15 +13,17 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from authserver.model.client import Client
-from authserver.model.time import Instant
+from authserver.model.time import HOUR, Instant
 from authserver.oauth.client_claims import Claim, PresentedCredentials
 from authserver.tokens.client_certificate import ClientCertificate, NotACertificate, read_distinguished_name
 from authserver.tokens.client_jwt import (
     CLIENT_ALGORITHMS,
     LEEWAY,
+    MAX_LIFETIME,
     AudienceRefused,
     ClientJwtRefused,
     Expected,
+    LivesTooLong,
     verify_client_jwt,
     verify_hmac,
     verify_in_vain,
@@ -85,7 +87,8 @@ class Assertions:
         return Verdict(True, jti=jti, until=int(claims["exp"] * 1000) + LEEWAY)
 
     def _expected(self, client: Client, endpoint: str) -> Expected:
-        """RFC 10070: the issuer alone. Older clients name the endpoint that they call, or the token endpoint."""
+        """RFC 10070: the issuer alone. Older clients name the endpoint that they call, or the token endpoint, and some
+        libraries let their assertions live for an hour."""
         legacy = client.assertion_audience == "legacy"
         endpoints = (f"{self.issuer}/token", self.issuer + endpoint) if legacy else ()
         return Expected(
@@ -94,14 +97,15 @@ class Assertions:
             sole_audience=not legacy,
             typ=ASSERTION_TYPES,
             algorithms=assertion_algorithms(client),
+            max_lifetime=HOUR if legacy else MAX_LIFETIME,
         )
 
     def _refused(self, refused: ClientJwtRefused) -> Verdict:
         why = f"client_assertion: {refused.why}"
         told = why if refused.genuine else None
         detail = f"{why} ({refused.detail})" if refused.detail else why
-        if isinstance(refused, AudienceRefused):
-            detail += f"; it must be {self.issuer}; for older clients set their assertion_audience to legacy"
+        if isinstance(refused, AudienceRefused | LivesTooLong):
+            detail += f"; aud must be {self.issuer}; for older clients set their assertion_audience to legacy"
         return Verdict(False, detail, told)
 
 

@@ -1,4 +1,4 @@
-"""From a name to its addresses, by the system's resolver, in few threads of its own."""
+"""From a name to its addresses, by the system's resolver, in threads of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authserver.outgoing.errors import OutgoingFailed
 Resolver: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 """Name -> addresses as text; raises OutgoingFailed when there are none."""
 
-THREADS = 4
+THREADS = 16
 
 
 class SystemResolver:

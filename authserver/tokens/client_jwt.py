@@ -171,7 +171,7 @@ def _refuse_times(claims: Mapping[str, Any], expected: Expected, now: Instant) -
     if exp + LEEWAY <= now:
         raise ClientJwtRefused("it has expired")
     if expected.max_lifetime is not None and exp > now + expected.max_lifetime + LEEWAY:
-        raise ClientJwtRefused(f"its exp is more than {expected.max_lifetime // SECOND} seconds ahead")
+        raise LivesTooLong(f"its exp is more than {expected.max_lifetime // SECOND} seconds ahead")
     for name in ("nbf", "iat"):
         if (_instant(claims, name) or 0) > now + LEEWAY:
             raise ClientJwtRefused(f"its {name} is in the future")
@@ -199,6 +199,10 @@ def _refuse_audience(aud: object, expected: Expected) -> None:
 
 class AudienceRefused(ClientJwtRefused):
     """Meant for somebody else, or for more than one."""
+
+
+class LivesTooLong(ClientJwtRefused):
+    """Whoever finds it later could still use it."""
 
 
 # -- for whom there is no key -----------------------------------------------------------------

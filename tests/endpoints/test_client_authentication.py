@@ -13,10 +13,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from authlib.oauth2.rfc7523 import client_secret_jwt_sign, private_key_jwt_sign
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from joserfc.jwk import OctKey, RSAKey
 
 from authserver.model.inputs import InvalidField
 from tests.signers import ASSERTION_TYPE, LEFT_OUT, Signer, assertion_claims, b64, signer
@@ -168,6 +170,27 @@ async def test_an_assertion_without_its_type_or_of_another_is_a_malformed_reques
     ):
         response = await post(site, "/token", grant_type="client_credentials", **form)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("method", ["private_key_jwt", "client_secret_jwt"])
+async def test_the_most_used_library_of_old_assertions_works_with_the_switch_and_not_without(
+    site: Site, method: str
+) -> None:
+    """Authlib names the token endpoint and lets its assertions live for an hour."""
+    who, directory = signer("RS256"), site.services.client_directory
+    fields = {"name": "Old", "auth_method": method, "grant_types": ["client_credentials"]}
+    if method == "private_key_jwt":
+        fields["jwks"] = json.loads(who.jwks())
+    client, secret = await directory.add(fields, caller=TEST)
+    endpoint = f"{ISSUER}/token"
+    for switch, works in (("issuer", False), ("legacy", True)):
+        await directory.update(client.id, {"assertion_audience": switch}, caller=TEST)
+        if secret is None:
+            sent = private_key_jwt_sign(RSAKey.import_key(who.private_pem), client.id, endpoint)
+        else:
+            sent = client_secret_jwt_sign(OctKey.import_key(secret.text), client.id, endpoint)
+        response = await token(site, sent)
+        assert (response.status_code == 200) is works, response.text
 
 
 # -- client_secret_jwt ----------------------------------------------------------------------------
