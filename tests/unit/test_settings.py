@@ -206,3 +206,22 @@ def test_a_fault_is_told_in_words_for_people(
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert str(refused.value) == said
+
+
+def test_a_certificate_header_is_believed_from_somebody_or_not_set() -> None:
+    assert "trusted_proxies" in refusal(client_certificate_header="Client-Cert")
+    assert "client_certificate_header" in refusal(
+        client_certificate_verified_header="Verify", trusted_proxies="10.0.0.1"
+    )
+    assert "client_certificate_header" in refusal(client_certificate_header="Client Cert", trusted_proxies="10.0.0.1")
+
+
+def test_a_table_of_a_trusted_issuer_is_read_and_a_misspelt_line_in_it_named(tmp_path: Path) -> None:
+    table = (
+        '[[trusted_issuers]]\nissuer = "https://idp.example"\njwks_uri = "https://idp.example/k"\nclients = ["app"]\n'
+    )
+    (tmp_path / "authserver.toml").write_text(table)
+    (trusted,) = load_settings().trusted_issuers
+    assert (trusted.issuer, trusted.clients, trusted.single_use) == ("https://idp.example", ("app",), True)
+    (tmp_path / "authserver.toml").write_text(table + 'scope = ["read"]\n')
+    assert "scope" in refusal()
