@@ -32,8 +32,10 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    with providing(tmp_path_factory.mktemp("provider")) as served:
+def provider(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """With the SETTINGS of the module of tests, if it has any."""
+    settings = getattr(request.module, "SETTINGS", {})
+    with providing(tmp_path_factory.mktemp("provider"), **settings) as served:
         yield served
 
 
