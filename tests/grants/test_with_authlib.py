@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from authlib.integrations.base_client.errors import OAuthError
 
@@ -28,7 +28,7 @@ def authlib_client(server: OAuthServer, app: App, token: dict[str, Any] | None =
         token_endpoint=f"{ISSUER}/token",
         revocation_endpoint_auth_method=app.record.auth_method,
         token=token,
-        transport=httpx.ASGITransport(server.app()),
+        transport=httpx2.ASGITransport(server.app()),
         base_url=ISSUER,
     )
 

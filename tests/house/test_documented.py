@@ -91,3 +91,16 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert [
         f"{page.relative_to(ROOT)}: {target}" for page, target in links if not (page.parent / target).exists()
     ] == []
+
+
+def test_every_specification_that_is_on_names_tests_that_are_there() -> None:
+    rows = [
+        line.strip("|\n ").split(" | ")
+        for line in (DOCS / "standards.md").read_text().splitlines()
+        if line.startswith("| ") and not line.startswith("| specification")
+    ]
+    assert len(rows) > 30
+    named = {row[0]: re.findall(r"`([a-z_/0-9]+\.py)`", row[-1]) for row in rows}
+    assert [name for name, tests in named.items() if not tests] == [row[0] for row in rows if row[1] == "off"]
+    missing = {test for tests in named.values() for test in tests if not (ROOT / "tests" / test).is_file()}
+    assert missing == set()
