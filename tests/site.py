@@ -173,10 +173,9 @@ class Site:
         party = await self.client(scopes=scopes or ("admin",))
         return {"Authorization": f"Bearer {(await self.own_token(party))['access_token']}"}
 
-    async def log_in(self, user: User, client: Party, *, mode: str = "token", on: int = 0) -> LogIn:
-        response = await self.instances[on].http.post(
-            "/login", json={"username": user.username, "password": PASSWORD, "client_id": client.id, "mode": mode}
-        )
+    async def log_in(self, user: User, client: Party, *, mode: str = "token", on: int = 0, **more: str) -> LogIn:
+        body = {"username": user.username, "password": PASSWORD, "client_id": client.id, "mode": mode, **more}
+        response = await self.instances[on].http.post("/login", json=body)
         assert response.status_code == 200, response.text
         body = response.json()
         if mode == "token":

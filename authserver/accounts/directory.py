@@ -77,8 +77,9 @@ class Directory:
         await tell_revoked(self.bus)
 
     async def change_claims(self, user_id: str, changes: Mapping[str, object], *, caller: Caller) -> User:
-        """What is said about the user, with `changes` to it: None takes a claim away, the others stay, except that a new
-        address or number is not verified because the old one was. Shapes have been checked. Raises NotFound; Conflict when others change it again and again at the same time."""
+        """What is said about the user, with `changes` to it: None takes a claim away, the others stay, except that a
+        new address or number is not verified because the old one was. Shapes have been checked. Raises NotFound;
+        Conflict when others change it again and again at the same time."""
         event = self.audit.event(
             EventType.USER_CLAIMS_CHANGED, caller, user_id=user_id, claims=" ".join(sorted(changes))
         )

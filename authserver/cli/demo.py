@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 API = "http://127.0.0.1:9000"
 """The demo's resource server: tokens of the demo app are meant for it."""
@@ -21,3 +23,8 @@ class Demo:
     SERVICE = "demo-service"
     ADMIN = "demo-admin"
     REDIRECT_URI = API + "/callback"
+    CLAIMS: ClassVar[Mapping[str, object]] = {
+        "name": "Demo User",
+        "email": "demo@example.org",
+        "email_verified": True,
+    }

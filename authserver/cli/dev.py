@@ -171,7 +171,7 @@ async def _ensure_user(services: Services, demo: Demo) -> None:
 
     user = await services.users.by_username(username_key(demo.username))
     if user is None:
-        await services.directory.create(demo.username, demo.password, caller=DEVELOPER)
+        await services.directory.create(demo.username, demo.password, claims=demo.CLAIMS, caller=DEVELOPER)
     elif not await services.passwords.verify(demo.password, user.password_hash):
         await services.directory.set_password(user.id, demo.password, caller=DEVELOPER)
 
@@ -184,7 +184,8 @@ def _clients(demo: Demo) -> list[tuple[dict[str, object], str | None]]:
         "client_id": demo.APP,
         "name": "Demo app",
         "auth_method": "none",
-        "scopes": ["read", "write"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scopes": ["openid", "profile", "email", "offline_access", "read", "write"],
         "resources": [API],
         "redirect_uris": [demo.REDIRECT_URI],
         "first_party": True,
@@ -205,5 +206,11 @@ async def _ensure_client(services: Services, fields: Mapping[str, object], secre
     stored = await directory.find(client_id)
     if stored is None:
         await directory.add(fields, caller=DEVELOPER, secret=secret)
-    elif secret is not None and not directory.has_secret(stored, secret):
+        return
+    # One that an earlier version made could do less.
+    again = {name: fields[name] for name in ("grant_types", "scopes") if name in fields}
+    wanted = directory.check(again, stored)
+    if (wanted.grant_types, wanted.scopes) != (stored.grant_types, stored.scopes):
+        await directory.update(client_id, again, caller=DEVELOPER)
+    if secret is not None and not directory.has_secret(stored, secret):
         await directory.add_secret(client_id, secret=secret, retire_others_in=0, caller=DEVELOPER)

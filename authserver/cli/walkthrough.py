@@ -34,6 +34,9 @@ ACCESS=$({access}); REFRESH=$({refresh})
 # introspect, as the resource server that the token is meant for
 curl -s {issuer}/introspect -u '{service}' -d "token=$ACCESS"; echo
 {called}
+# in a browser, as {demo.username} with the password {demo.password}: the account, its sessions and its applications
+#   {issuer}/account
+
 # list the sessions of this user
 curl -s {issuer}/sessions -H "Authorization: Bearer $ACCESS"; echo
 

@@ -21,7 +21,7 @@ class AuthorizationRequest:
 
     client_id: str
     redirect_uri: str
-    """Where the answer goes: the registered one when the request named none, "" for a request that no browser brings."""
+    """Where the answer goes: the registered one when the request named none, "" when no browser brings the request."""
     redirect_uri_given: bool = True
     """It was a parameter; then the token request may repeat it, and if it does it must be the same."""
     response_mode: ResponseMode = "query"

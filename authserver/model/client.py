@@ -46,7 +46,7 @@ class Client:
     auth_method: AuthMethod
     grant_types: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
-    """Every scope it may ask for; all of them are granted when a request names none."""
+    """Every scope it may ask for; when a request names none, all are granted but those of OpenID Connect."""
     resources: tuple[str, ...] = ()
     """Resource indicators (RFC 8707) it may ask tokens for; the first one is the default audience.
     Empty: the issuer itself is the only audience."""

@@ -24,8 +24,6 @@ from authserver.oauth.scopes import audience, grant_scope
 
 RESPONSE_MODES: Final = ("query", "form_post")
 PROMPTS: Final = ("none", "login", "consent", "select_account")
-NEVER_BY_DEFAULT: Final = frozenset({"openid", "offline_access"})
-"""Scopes that a request must name: they change what kind of request it is."""
 
 MAX_STATE = 2048
 MAX_SHORT = 512
@@ -147,8 +145,6 @@ def signed(draft: Draft) -> None:
 def scope(draft: Draft) -> None:
     asked = draft.form.get("scope")
     granted = grant_scope(draft.client, asked)
-    if asked is None:
-        granted = tuple(name for name in granted if name not in NEVER_BY_DEFAULT)
     if "refresh_token" not in draft.client.grant_types:  # OpenID Connect Core section 11: ignored
         granted = tuple(name for name in granted if name != "offline_access")
     draft.settled |= {"scope": granted, "scope_asked": None if asked is None else tuple(asked.split())}

@@ -1,7 +1,7 @@
 """Logging in through an application's own screens, by the standard's draft (OAuth 2.0 for First-Party Applications).
 
-The application sends what the user typed and gets an authorization code. What may be sent is what POST /login takes, and
-the same throttle, the same timing and the same audit stand before it.
+The application sends what the user typed and gets an authorization code. What may be sent is what POST /login takes,
+and the same throttle, the same timing and the same audit stand before it.
 """
 
 from __future__ import annotations

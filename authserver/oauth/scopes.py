@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 from authserver.model.client import Client
@@ -18,12 +19,19 @@ _QUOTABLE = re.compile(r"[!#-\[\]-~]{1,80}")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 
 
+ONLY_IF_ASKED: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+"""Scopes of OpenID Connect: who a user is, and a log-in that outlives the browser, are for who asks for them."""
+
+
 def grant_scope(client: Client, asked: str | None) -> tuple[str, ...]:
-    """The scopes a client gets: what it asked for, or all it is registered for when it names none.
+    """The scopes a client gets: what it asked for; when it names none, all it is registered for but those that are
+    given `ONLY_IF_ASKED`.
 
     Raises InvalidScope for one that it is not registered for, and for a malformed parameter.
     """
-    return client.scopes if asked is None else narrow(client.scopes, asked)
+    if asked is None:
+        return tuple(scope for scope in client.scopes if scope not in ONLY_IF_ASKED)
+    return narrow(client.scopes, asked)
 
 
 def narrow(granted: Collection[str], asked: str) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ async def test_the_access_token_says_who_how_and_for_what(site: Site) -> None:
 
 async def test_with_the_scope_openid_an_id_token_comes_along(site: Site) -> None:
     app, user = await site.app(scopes=("openid", "read")), await site.user()
-    login = await site.log_in(user, app)
+    login = await site.log_in(user, app, scope="openid read")
     claims = claims_of(login.tokens["id_token"])
     assert (claims["sub"], claims["aud"], claims["sid"]) == (user.id, app.id, login.claims["sid"])
     assert (await site.refresh(login)).json()["id_token"]

@@ -129,7 +129,7 @@ async def test_a_token_without_openid_is_refused_with_the_scope_it_lacks(site: S
 
 async def test_the_tokens_of_programs_are_about_nobody(site: Site) -> None:
     program = await site.client(scopes=("openid",))
-    token = (await site.own_token(program))["access_token"]
+    token = (await site.own_token(program, scope="openid"))["access_token"]
     answer = await site.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
 
