@@ -14,7 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LEFT_OUT = object()
+
+
+class _LeftOut:
+    def __repr__(self) -> str:
+        """The same in every process: it is part of the names of tests."""
+        return "LEFT_OUT"
+
+
+LEFT_OUT = _LeftOut()
 """As a claim or header member: it is not there."""
 
 _numbers = count(1)
