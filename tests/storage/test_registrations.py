@@ -149,6 +149,23 @@ async def test_a_change_that_came_second_changes_nothing(stores: Stores) -> None
     assert await stores.registrations.get(client.id) == registration
 
 
+@pytest.mark.parametrize("change", ["added", "removed"])
+async def test_no_secret_comes_back_or_is_lost_by_who_read_the_client_before(stores: Stores, change: str) -> None:
+    read, registration = await registered(stores)
+    (old,), new = read.secrets, a_secret()
+    if change == "added":
+        assert await stores.clients.add_secret(read.id, new, retire_others_at=NOW + 9, event=an_event())
+    else:
+        assert await stores.clients.remove_secret(read.id, old.id, event=an_event())
+    settled = await stores.clients.get(read.id)
+    assert settled is not None and settled.updated_at > read.updated_at
+    late = replace(read, name="Late")
+    assert not await stores.registrations.replace(
+        late, registration, unless_changed_since=read.updated_at, event=an_event()
+    )
+    assert await stores.clients.get(read.id) == settled
+
+
 async def test_a_client_that_never_registered_is_not_replaced(stores: Stores) -> None:
     client = a_client()
     await stores.clients.add(client, event=an_event())

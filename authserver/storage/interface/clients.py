@@ -47,10 +47,12 @@ class ClientStore(ClientLookup, Protocol):
         self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None, event: AuditEvent
     ) -> bool:
         """Add a secret; the others end at `retire_others_at` (or earlier, where they did), None
-        leaves them. False if the client is unknown."""
+        leaves them. It moves the client's `updated_at` on. False if the client is unknown."""
         ...
 
-    async def remove_secret(self, client_id: str, secret_id: str, *, event: AuditEvent) -> bool: ...
+    async def remove_secret(self, client_id: str, secret_id: str, *, event: AuditEvent) -> bool:
+        """It moves the client's `updated_at` on. False if there is no such secret."""
+        ...
 
     async def remove(self, client_id: str, *, at: Instant, event: AuditEvent) -> bool:
         """Delete the client and end its families; tokens it was issued are refused from now on

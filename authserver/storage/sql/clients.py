@@ -14,7 +14,7 @@ from authserver.model.page import Page, PageRequest
 from authserver.model.time import Instant
 from authserver.storage.sql import rows
 from authserver.storage.sql.books import limit_of, page_of, record
-from authserver.storage.sql.database import Database
+from authserver.storage.sql.database import Database, Undo
 from authserver.storage.sql.hot import HotStatement
 from authserver.storage.sql.tables import (
     authorization_codes,
@@ -84,7 +84,7 @@ class SqlClients:
         self, client_id: str, secret: ClientSecret, *, retire_others_at: Instant | None, event: AuditEvent
     ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
-            if not await _exists(connection, client_id):
+            if not await _touch(connection, client_id, secret.created_at):
                 return False
             if retire_others_at is not None:
                 await connection.execute(
@@ -102,13 +102,13 @@ class SqlClients:
         return await self._db.write(work)
 
     async def remove_secret(self, client_id: str, secret_id: str, *, event: AuditEvent) -> bool:
+        gone = delete(client_secrets).where(client_secrets.c.client_id == client_id, client_secrets.c.id == secret_id)
+
         async def work(connection: AsyncConnection) -> bool:
-            gone = await connection.execute(
-                delete(client_secrets).where(client_secrets.c.client_id == client_id, client_secrets.c.id == secret_id)
-            )
-            if gone.rowcount:
-                await record(connection, event)
-            return bool(gone.rowcount)
+            if not await _touch(connection, client_id) or not (await connection.execute(gone)).rowcount:
+                raise Undo(False)
+            await record(connection, event)
+            return True
 
         return await self._db.write(work)
 
@@ -203,10 +203,12 @@ def _secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:
     return rows.as_values(secret, client_secrets) | {"client_id": client_id}
 
 
-async def _exists(connection: AsyncConnection, client_id: str) -> bool:
-    """Locks the client, so that it is not removed in between."""
-    locked = select(clients.c.id).where(clients.c.id == client_id).with_for_update()
-    return (await connection.execute(locked)).first() is not None
+async def _touch(connection: AsyncConnection, client_id: str, at: Instant = 0) -> bool:
+    """Says that its secrets change, to whoever read them and is about to write them back (`registrations.replace`);
+    false if there is no such client. It is locked, so that it is not removed in between."""
+    return bool(
+        (await connection.execute(update(clients).where(clients.c.id == client_id).values(_stamp(at)))).rowcount
+    )
 
 
 async def _secrets_of(connection: AsyncConnection, ids: list[str]) -> dict[str, tuple[ClientSecret, ...]]:
