@@ -5,9 +5,10 @@ it will not take, `OutgoingFailed` for what did not work this time. How often so
 answer holds, is for those to say who ask.
 """
 
-from authserver.outgoing.client import Fetched, Outgoing
+from authserver.outgoing.client import Outgoing
 from authserver.outgoing.documents import read_document
 from authserver.outgoing.errors import OutgoingError, OutgoingFailed, OutgoingRefused
+from authserver.outgoing.fetched import Fetched
 from authserver.outgoing.resolver import Resolver, SystemResolver
 from authserver.outgoing.target import Target, read_target
 

@@ -5,38 +5,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-import httpcore
+from typing import TYPE_CHECKING
 
 from authserver.model.time import Duration
-from authserver.outgoing.errors import OutgoingFailed, OutgoingRefused
-from authserver.outgoing.network import JudgedNetwork
+from authserver.outgoing.errors import OutgoingFailed
+from authserver.outgoing.fetched import Fetched
 from authserver.outgoing.resolver import Resolver
 from authserver.outgoing.target import Target, read_target
 
-MAX_HEAD_BYTES = 16_384
+if TYPE_CHECKING:
+    from authserver.outgoing.exchange import Exchanges
+
 MAX_BODY_BYTES = 65_536
 AT_ONCE = 32
 """Exchanges of one process; the others wait, and that counts against their time."""
-
-_OURS = {"User-Agent": "authserver", "Accept-Encoding": "identity"}
-_FAULTS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """An answer, whole, of any status but a redirect."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By name in lower case; of repeated ones the last."""
-    body: bytes = field(repr=False)
-
-    @property
-    def media_type(self) -> str:
-        """In lower case, without parameters; "" when there is none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Outgoing:
@@ -52,7 +34,8 @@ class Outgoing:
         authorities. Raises OSError or ssl.SSLError when it cannot be read."""
         self._resolve = resolve
         self._timeout = timeout
-        self._tls = ssl.create_default_context(cafile=ca_file)
+        self._tls = None if ca_file is None else ssl.create_default_context(cafile=ca_file)
+        self._exchanges: Exchanges | None = None
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self.allow_loopback = allow_loopback
         """Also plain http, to this machine alone."""
@@ -99,74 +82,17 @@ class Outgoing:
         timeout: Duration | None,
     ) -> Fetched:
         seconds = (self._timeout if timeout is None else timeout) / 1000
+        if self._exchanges is None:  # before the clock starts: it is not the other side that takes this long
+            self._exchanges = await asyncio.to_thread(self._open)
         try:
             async with asyncio.timeout(seconds), self._at_once:
-                return await self._ask(method, target, headers, content, max_bytes, seconds)
+                return await self._exchanges.ask(method, target, headers, content, max_bytes=max_bytes, seconds=seconds)
         except TimeoutError:
             raise OutgoingFailed("does not answer in time") from None
-        except _FAULTS as error:
-            raise OutgoingFailed(_in_words(error)) from None
 
-    async def _ask(
-        self,
-        method: str,
-        target: Target,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        max_bytes: int,
-        seconds: float,
-    ) -> Fetched:
-        url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        sent = list({"Host": target.authority, "Connection": "close", **_OURS, **headers}.items())
-        connection = self._connection(target, url.origin, max_bytes)
-        try:
-            patience = {"timeout": {"connect": seconds}}
-            async with connection.stream(method, url, headers=sent, content=content, extensions=patience) as response:
-                received = _headers(response)
-                _refuse_head(response.status, received, max_bytes)
-                return Fetched(response.status, received, await _body(response, max_bytes))
-        finally:
-            await connection.aclose()
+    def _open(self) -> Exchanges:
+        """httpcore and the system's authorities, 5 MB and 60 ms, for the first request: most servers send none."""
+        from authserver.outgoing.exchange import Exchanges
 
-    def _connection(self, target: Target, origin: httpcore.Origin, max_bytes: int) -> httpcore.AsyncHTTPConnection:
-        network = JudgedNetwork(
-            self._resolve,
-            allow_loopback=self.allow_loopback,
-            only_loopback=target.is_plain,
-            # A body in chunks is longer on the wire: by half at most where the sender means well.
-            max_bytes=MAX_HEAD_BYTES + 2 * max_bytes,
-        )
-        return httpcore.AsyncHTTPConnection(origin=origin, ssl_context=self._tls, network_backend=network)
-
-
-def _headers(response: httpcore.Response) -> dict[str, str]:
-    if sum(len(name) + len(value) + 4 for name, value in response.headers) > MAX_HEAD_BYTES:
-        raise OutgoingRefused("answers with too much")
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-
-
-def _refuse_head(status: int, headers: Mapping[str, str], max_bytes: int) -> None:
-    if 300 <= status < 400 and status != 304:
-        raise OutgoingRefused("answers with a redirect")
-    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise OutgoingRefused("answers with an encoded body")
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length[:20]) > max_bytes:
-        raise OutgoingRefused("answers with too much")
-
-
-async def _body(response: httpcore.Response, max_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise OutgoingRefused("answers with too much")
-    return bytes(body)
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError) or "certificate verify failed" in str(error).lower():
-        return "has no certificate that is trusted here"
-    if isinstance(error, httpcore.ProtocolError):
-        return "does not answer in HTTP"
-    return "cannot be connected to, or cut the connection"
+        tls = self._tls or ssl.create_default_context()
+        return Exchanges(self._resolve, tls, self.allow_loopback)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection
 from typing import Any, NoReturn
 
-from authserver.outgoing.client import Fetched
 from authserver.outgoing.errors import OutgoingFailed, OutgoingRefused
+from authserver.outgoing.fetched import Fetched
 
 JSON_TYPES = ("application/json",)
 MAX_DEPTH = 10
