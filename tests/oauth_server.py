@@ -37,6 +37,7 @@ from authserver.oauth.introspection import Introspector
 from authserver.oauth.issuance import TokenIssuance
 from authserver.oauth.metadata import authorization_server_metadata
 from authserver.oauth.revocation import TokenRevocation
+from authserver.oauth.subjects import Subjects
 from authserver.revocation.records import Composer
 from authserver.revocation.revoker import Revoker
 from authserver.storage.interface import AuditFilter
@@ -163,7 +164,9 @@ class OAuthServer:
         )
         issuer = TokenIssuer(ISSUER, self.ring, TOKEN_TTL, self.clock)
         id_tokens = IdTokens(ISSUER, self.ring, TOKEN_TTL, self.clock)
-        introspector = Introspector(self.tokens, families, handles, ISSUER, self.clock, Signer(self.ring))
+        introspector = Introspector(
+            self.tokens, families, handles, ISSUER, self.clock, Signer(self.ring), Subjects(bytes(32))
+        )
         revocation = TokenRevocation(self.tokens, families, handles, self.revoker)
         sequencer = Sequencer(self.stores.log, self.clock)
         proof = ProofOfPossession(DpopGate(self.stores.once, None, self.clock), ISSUER)

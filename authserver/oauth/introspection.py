@@ -14,6 +14,7 @@ from authserver.model.revocation import TokenState
 from authserver.model.time import SECOND
 from authserver.oauth.errors import InvalidClient
 from authserver.oauth.response import token_type
+from authserver.oauth.subjects import Subjects
 from authserver.storage.interface import FamilyStore
 from authserver.telemetry import INTROSPECTIONS
 from authserver.tokens.algorithms import RS256
@@ -35,6 +36,7 @@ class Introspector:
     issuer: str
     now: Clock
     sign: Signer
+    subjects: Subjects
 
     async def introspect(self, caller: Client, token: str, hint: str | None = None) -> dict[str, object]:
         """The token's claims, or exactly {"active": False} for whatever is not alive or not for `caller`.
@@ -73,14 +75,15 @@ class Introspector:
         if family is None or family.client_id != caller.id or not hmac.compare_digest(family.cur_hash, handle.hash):
             return None
         alive = await self.families.is_alive(family.id, now=self.now())
-        return self._described_family(family) if alive else None
+        return self._described_family(family, caller) if alive else None
 
-    def _described_family(self, family: Family) -> dict[str, object]:
+    def _described_family(self, family: Family, caller: Client) -> dict[str, object]:
+        """For the client itself, which may know its users by other names."""
         return {
             "active": True,
             "token_use": "refresh_token",
             "iss": self.issuer,
-            "sub": family.user_id,
+            "sub": self.subjects.of(caller, family.user_id),
             "client_id": family.client_id,
             "scope": " ".join(family.scope),
             "sid": family.id,

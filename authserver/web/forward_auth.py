@@ -78,6 +78,10 @@ class ForwardAuthEndpoint:
         claims, state = await self.access_tokens.authenticate(token)
         if resource is not None and resource not in claims.aud:
             raise InvalidToken("this token is not meant for this resource")
+        client = await self.clients.get(claims.client_id)
+        if client is not None and client.subject_type == "pairwise":
+            # Anybody may ask here, the client too, and would be told who the user is elsewhere.
+            raise InvalidToken("this client knows its users by other names: ask for introspection")
         return Passed(token, claims, state.session_id)
 
     async def _by_cookie(self, cookie: str, resource: str | None) -> Passed:
@@ -102,6 +106,8 @@ class ForwardAuthEndpoint:
         client = await self.clients.get(family.client_id) if family is not None else None
         if family is None or client is None or not client.enabled:
             raise NotAuthenticated("the client of this session is gone; log in again")
+        if client.subject_type == "pairwise":
+            raise NotAuthenticated("this application knows its users by other names than those that are told here")
         if client.dpop_bound_access_tokens or client.tls_client_certificate_bound_access_tokens:
             raise NotAuthenticated("the tokens of this application are bound to a key, and there is none here")
         authorization = _authorization(family, client, self.issuer.issuer, resource)

@@ -205,7 +205,8 @@ def _revoker(ground: Ground, tokens: Tokens, announce: Callable[[], Awaitable[No
 
 def _introspector(ground: Ground, tokens: Tokens) -> Introspector:
     families, issuer = ground.stores.families, ground.settings.issuer
-    return Introspector(tokens.access, families, tokens.refresh_handles, issuer, ground.now, Signer(tokens.keys))
+    sign, subjects = Signer(tokens.keys), tokens.subjects
+    return Introspector(tokens.access, families, tokens.refresh_handles, issuer, ground.now, sign, subjects)
 
 
 def _sessions(ground: Ground, tokens: Tokens) -> Sessions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jwt
@@ -197,6 +198,18 @@ async def test_a_pairwise_client_knows_the_user_by_another_name_everywhere(site:
     )
     elsewhere = await openid_log_in(site, other, login.user)
     assert elsewhere.claims["sub"] not in (told["sub"], login.user.id)
+
+
+async def test_no_other_endpoint_tells_a_pairwise_client_who_the_user_is(site: Site) -> None:
+    pairwise = await openid_client(site, subject_type="pairwise", access_token_format="opaque")
+    login = await openid_log_in(site, pairwise)
+    refresh = {"token": login.tokens["refresh_token"]}
+    told = (await site.http.post("/introspect", data=refresh, auth=pairwise.auth)).json()
+    assert told["sub"] == login.claims["sub"]
+    asked = await site.http.get("/forward-auth", headers=login.bearer)
+    assert asked.status_code == 401
+    for answer in (json.dumps(told), asked.text, str(asked.headers)):
+        assert login.user.id not in answer
 
 
 async def test_a_token_that_is_bound_to_a_key_needs_its_proof(site: Site) -> None:

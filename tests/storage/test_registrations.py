@@ -158,7 +158,8 @@ async def test_no_secret_comes_back_or_is_lost_by_who_read_the_client_before(sto
     else:
         assert await stores.clients.remove_secret(read.id, old.id, event=an_event())
     settled = await stores.clients.get(read.id)
-    assert settled is not None and settled.updated_at > read.updated_at
+    assert settled is not None
+    assert settled.updated_at > read.updated_at
     late = replace(read, name="Late")
     assert not await stores.registrations.replace(
         late, registration, unless_changed_since=read.updated_at, event=an_event()
