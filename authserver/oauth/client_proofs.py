@@ -81,6 +81,9 @@ class Assertions:
                 claims = await verify_client_jwt(self.keys, assertion, client, expected, now)
         except ClientJwtRefused as refused:
             return self._refused(refused)
+        if "response_type" in claims:
+            # It went through browsers, and so is known to more than the client (RFC 9101 section 10.8).
+            return Verdict(False, "a request object", "client_assertion: it is a request object")
         jti = claims.get("jti")
         if not isinstance(jti, str) or not jti:
             return Verdict(False, "no jti", "client_assertion: it has no jti")
@@ -113,8 +116,12 @@ def assertion_algorithms(client: Client) -> tuple[str, ...]:
     """The one it is registered for, or all that its method and profile allow."""
     if client.auth_method == "client_secret_jwt":
         return ("HS256",)
+    return client_algorithms(client, client.token_endpoint_auth_signing_alg)
+
+
+def client_algorithms(client: Client, only: str | None) -> tuple[str, ...]:
+    """What its profile allows a client to sign with; `only`: that one, if it is among them."""
     allowed = FAPI_ALGORITHMS if client.profile == "fapi2" else CLIENT_ALGORITHMS
-    only = client.token_endpoint_auth_signing_alg
     return allowed if only is None else tuple(alg for alg in allowed if alg == only)
 
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 from authserver.clock import Clock
 from authserver.model.client import Client
 from authserver.model.time import HOUR, SECOND, Duration
+from authserver.oauth.client_proofs import client_algorithms
 from authserver.oauth.errors import InvalidRequestObject
 from authserver.oauth.form import Form
 from authserver.storage.interface import OnceStore
 from authserver.tokens.client_jwt import (
-    CLIENT_ALGORITHMS,
     LEEWAY,
     ClientJwtRefused,
     Expected,
@@ -38,12 +38,11 @@ class RequestObjects:
 
     async def parameters(self, token: str, client: Client) -> Form:
         """What the client signed, and nothing else (section 6.3); raises InvalidRequestObject."""
-        chosen = client.request_object_signing_alg
         expected = Expected(
             issuer=client.id,
             audience=(self.issuer,),
             typ=TYPES,
-            algorithms=CLIENT_ALGORITHMS if chosen is None else (chosen,),
+            algorithms=client_algorithms(client, client.request_object_signing_alg),
             max_lifetime=MAX_LIFE,
         )
         try:

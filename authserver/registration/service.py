@@ -109,7 +109,9 @@ class Registrar:
         if after == before:
             return Registered(before, text)
         after, secret = replace(after, updated_at=self.now()), None
-        if after.uses_secret and not before.uses_secret:
+        if not after.uses_secret:
+            after = replace(after, secrets=())  # or they would count again when it comes back to secrets
+        elif not before.uses_secret:
             after, secret = self._with_secret(after)
         event = self._event(EventType.CLIENT_UPDATED, after, caller, changed=differing(before, after))
         since = before.updated_at

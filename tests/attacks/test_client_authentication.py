@@ -141,6 +141,12 @@ async def test_an_access_token_or_id_token_is_no_assertion(site: Site) -> None:
     refused(await token(site, own, client_id=client.id))
 
 
+async def test_a_request_object_is_no_assertion_whatever_its_sub(site: Site) -> None:
+    client = await signing_client(site, signer("ES256"))
+    asked = {"client_id": client.id, "response_type": "code", "redirect_uri": "https://app.example/cb"}
+    refused(await token(site, good(site, client, signer("ES256"), **asked)))
+
+
 async def test_headers_that_name_keys_are_refused_and_nobody_is_asked(site: Site) -> None:
     registered, evil = signer("ES256"), signer("ES256", 1)
     client = await signing_client(site, registered)

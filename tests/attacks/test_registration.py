@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from authserver.model.client import Client
 from authserver.model.page import PageRequest
 from authserver.registration.metadata import FIELD_OF
+from tests.signers import signer
 from tests.site import ISSUER, Site, make_keys_dir, open_site
 
 WEB = {"client_name": "The app", "redirect_uris": ["https://app.example/cb"]}
@@ -63,6 +65,11 @@ async def registered(site: Site, **metadata: Any) -> dict[str, Any]:
 async def manage(site: Site, method: str, client_id: str, token: str, body: object = None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
     return await site.http.request(method, f"/register/{client_id}", json=body, headers=headers)
+
+
+async def put(site: Site, client: dict[str, Any], **metadata: Any) -> httpx.Response:
+    body = {**WEB, "client_id": client["client_id"], **metadata}
+    return await manage(site, "PUT", client["client_id"], client["registration_access_token"], body)
 
 
 async def record(site: Site, client_id: str) -> Client:
@@ -272,6 +279,17 @@ async def test_credentials_are_shown_once_and_kept_as_hashes(site: Site, tmp_pat
 
 
 # -- floods --------------------------------------------------------------------------------------
+
+
+async def test_a_secret_that_was_given_up_does_not_come_back(site: Site) -> None:
+    basic = {"token_endpoint_auth_method": "client_secret_basic"}
+    client = await registered(site, **basic)
+    keys = {"token_endpoint_auth_method": "private_key_jwt", "jwks": json.loads(signer("ES256").jwks())}
+    assert (await put(site, client, **keys)).status_code == 200
+    new = (await put(site, client, **basic)).json()["client_secret"]
+    for secret, status in ((client["client_secret"], 401), (new, 200)):
+        answer = await site.http.post("/revoke", data={"token": "x"}, auth=(client["client_id"], secret))
+        assert answer.status_code == status
 
 
 async def test_registering_without_end_from_one_address_is_limited(site: Site) -> None:

@@ -292,6 +292,15 @@ async def test_the_algorithm_that_a_client_chose_is_the_only_one(site: Site) -> 
     assert told["error"] == "invalid_request_object"
 
 
+@pytest.mark.parametrize(("alg", "status"), [("RS256", 400), ("PS256", 201)])
+async def test_fapi_narrows_the_algorithms_of_a_client_that_chose_none(site: Site, alg: str, status: int) -> None:
+    key = ProofKey(alg)
+    one = await logged_in(site, profile="fapi2", jwks=jwks_of(key))
+    answer = await one.post("/par", {"request": request_object(one, key)})
+    assert answer.status_code == status
+    assert answer.json().get("error") in (None, "invalid_request_object")
+
+
 async def test_a_client_may_be_bound_to_sign(site: Site) -> None:
     one, key = await signing(site, require_signed_request_object=True)
     assert (await one.ask()).answer["error"] == "invalid_request"
