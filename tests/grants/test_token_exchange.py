@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.attacks.conftest import keys_dir, site
+from tests.browser_flow import asker, log_in
 from tests.site import API, LogIn, Party, Site, claims_of
 
 __all__ = ["keys_dir", "site"]
@@ -111,6 +112,17 @@ async def test_a_resource_that_the_client_may_not_call_is_refused(site: Site, lo
     api = await service(site)
     answer = await exchange(site, api, login.tokens["access_token"], resource="https://elsewhere.example")
     assert error_of(answer) == "invalid_target"
+
+
+async def test_its_own_token_gives_a_client_no_resource_that_the_user_was_not_asked_for(site: Site) -> None:
+    one = await asker(site, grant_types=("authorization_code", EXCHANGE), resources=(API, NEXT))
+    await log_in(one.browser, await site.user())
+    await one.ask(resource=API)
+    page = await one.browser.submit("consent", "allow")
+    token = (await one.trade(page.answer["code"])).json()["access_token"]
+    assert error_of(await exchange(site, one.client, token)) == "invalid_target"
+    same = await exchange(site, one.client, token, resource="")
+    assert claims_of(same.json()["access_token"])["aud"] == API
 
 
 async def test_audience_means_the_same_as_resource(site: Site, login: LogIn) -> None:

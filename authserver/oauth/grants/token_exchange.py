@@ -17,7 +17,7 @@ from authserver.model.errors import InvalidToken
 from authserver.model.grant import Authorization, Confirmation, Terms, Versions
 from authserver.oauth.errors import InvalidGrant, InvalidRequest, InvalidTarget, UnauthorizedClient
 from authserver.oauth.form import Form
-from authserver.oauth.scopes import audience, narrow
+from authserver.oauth.scopes import audience, narrow, narrow_resources, resources_of
 from authserver.storage.interface import AuditStore
 from authserver.tokens.claims import AccessTokenClaims
 from authserver.tokens.validation import AccessTokens
@@ -100,6 +100,10 @@ class TokenExchangeGrant:
     def _audience(self, client: Client, form: Form, subject: AccessTokenClaims) -> tuple[str, ...]:
         """`resource` and `audience` name the same thing here: where the token is to be used."""
         asked = [*form.all("resource"), *form.all("audience")]
+        if subject.client_id == client.id and not client.first_party:
+            # Whom the user let it call is in its token: a trade is no way around the question.
+            granted = [name for name in subject.aud if name in resources_of(client, self.issuer)]
+            return narrow_resources(granted, asked or granted)
         if not asked and not client.resources:
             raise InvalidTarget("name the resource that the new token is for")
         return audience(client, asked, self.issuer)
