@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
 
-import asyncpg
 from sqlalchemy import exc
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 
 from authserver.storage.interface import AlreadyExists, StorageUnavailable
 
@@ -38,11 +38,32 @@ SQLITE_UNAVAILABLE = frozenset(
 SQLITE_UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 
 
-BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""asyncpg's own: the connection is closed, or the server's farewell lies unread in it."""
-DRIVER_ERRORS = (asyncpg.PostgresError, *BROKEN, sqlite3.Error, OSError)
-ADAPTED = AsyncAdapt_asyncpg_dbapi.Error
-"""What SQLAlchemy's pool raises, in nothing of SQLAlchemy's own, when PostgreSQL refuses a new connection."""
+Kinds: TypeAlias = tuple[type[Exception], ...]
+
+
+@dataclass(slots=True)
+class _Drivers:
+    """What the drivers that are loaded raise. PostgreSQL's tells itself, by `also_raised`."""
+
+    errors: Kinds = (sqlite3.Error, OSError)
+    adapted: Kinds = ()
+    """What SQLAlchemy's pool raises, in nothing of SQLAlchemy's own, when PostgreSQL refuses a new connection."""
+    broken: Kinds = ()
+    """The connection is closed, or the server's farewell lies unread in it."""
+
+    @property
+    def all(self) -> Kinds:
+        return (exc.SQLAlchemyError, *self.adapted, *self.errors)
+
+
+_drivers = _Drivers()
+
+
+def also_raised(*, errors: Kinds, adapted: Kinds, broken: Kinds) -> None:
+    """By a driver that is being loaded; told once."""
+    _drivers.errors += (*errors, *broken)
+    _drivers.adapted += adapted
+    _drivers.broken += broken
 
 
 class TryAgain(Exception):
@@ -57,7 +78,7 @@ def translated(*, last_try: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except (exc.SQLAlchemyError, ADAPTED, *DRIVER_ERRORS) as error:
+    except _drivers.all as error:
         meaning = meaning_of(error)
         if meaning is None:
             raise
@@ -77,7 +98,7 @@ def meaning_of(error: BaseException) -> Exception | None:
         return _of_sqlite(original)
     if isinstance(original, OSError):
         return StorageUnavailable("the database cannot be reached")
-    if isinstance(original, BROKEN):
+    if isinstance(original, _drivers.broken):
         return StorageUnavailable("the connection to the database is broken")
     return _of_state(getattr(original, "sqlstate", None))
 
@@ -86,7 +107,7 @@ def _original(error: BaseException) -> BaseException:
     """SQLAlchemy wraps its adapter's exception, whose cause is the driver's."""
     while isinstance(error, exc.DBAPIError) and error.orig is not None:
         error = error.orig
-    if isinstance(error.__cause__, DRIVER_ERRORS):
+    if isinstance(error.__cause__, _drivers.errors):
         return error.__cause__
     return error
 

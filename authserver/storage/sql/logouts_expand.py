@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.ids import uuid7
@@ -21,6 +20,7 @@ from authserver.storage.sql import rows
 from authserver.storage.sql.ending import batched
 from authserver.storage.sql.log_snapshots import BY_INDEX
 from authserver.storage.sql.tables import clients, families, logout_deliveries, logout_outbox, sessions
+from authserver.storage.sql.upserts import insert_or
 
 PAGE = 500
 """Families that are seen to at a time when everybody is logged out; the entry remembers where it stood."""
@@ -111,9 +111,8 @@ async def _deliver(connection: AsyncConnection, found: Iterable[LoggedOut], now:
     values = [_values(each, uris[each.client_id], now) for each in by_family.values() if each.client_id in uris]
     if not values:
         return
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     # Whoever is still to be told of a log-in is not told twice.
-    await connection.execute(dialect.insert(logout_deliveries).on_conflict_do_nothing(), values)
+    await connection.execute(insert_or(connection, logout_deliveries).on_conflict_do_nothing(), values)
 
 
 def _values(each: LoggedOut, uri: str, now: Instant) -> dict[str, Any]:

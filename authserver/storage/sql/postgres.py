@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import URL, event, exc, text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from authserver.clock import Clock
 from authserver.storage.sql.database import Database, T, UnsafeDatabase, Work
-from authserver.storage.sql.errors import translated
+from authserver.storage.sql.errors import also_raised, translated
 from authserver.storage.sql.hot import HotStatement
 from authserver.storage.sql.hot_connections import HotConnections
 
@@ -29,6 +31,12 @@ SERVER_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
 }
 """Generic plans: planning a look-up in partitioned tables anew costs the server several times its execution."""
+
+also_raised(
+    errors=(asyncpg.PostgresError,),
+    adapted=(AsyncAdapt_asyncpg_dbapi.Error,),
+    broken=(asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 
 
 def postgres_engine(url: URL, *, pool_size: int, command_timeout: float | None) -> AsyncEngine:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import and_, case, delete, func, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.page import Page, PageRequest
@@ -16,6 +13,7 @@ from authserver.storage.sql.alive import Condition
 from authserver.storage.sql.books import limit_of, page_of
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.tables import resource_servers
+from authserver.storage.sql.upserts import insert_or
 
 rs = resource_servers.c
 
@@ -29,9 +27,8 @@ class SqlResourceServers:
         changed = {name: value for name, value in values.items() if name not in ("client_id", "instance", "first_seen")}
 
         async def work(connection: AsyncConnection) -> None:
-            dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
             await connection.execute(
-                dialect.insert(resource_servers)
+                insert_or(connection, resource_servers)
                 .values(values)
                 .on_conflict_do_update(
                     index_elements=[rs.client_id, rs.instance],

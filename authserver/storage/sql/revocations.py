@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -30,6 +29,7 @@ from authserver.storage.sql.keys import WITHDRAWN
 from authserver.storage.sql.reach import BEFORE, counted, preview
 from authserver.storage.sql.tables import (
     clients,
+    device_requests,
     families,
     issuer,
     rev_log,
@@ -39,6 +39,7 @@ from authserver.storage.sql.tables import (
     signing_keys,
     users,
 )
+from authserver.storage.sql.upserts import insert_or
 
 CHECK = HotStatement(
     """
@@ -175,10 +176,9 @@ async def _revoke_token(
     expires_at = at + UNBOUNDED if target.expires_at is None else target.expires_at
     if expires_at <= at:
         return UNCHANGED
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {"expires_at": expires_at, "revoked_at": at, "reason": reason}
     done = await connection.execute(
-        dialect.insert(revoked_tokens)
+        insert_or(connection, revoked_tokens)
         .values(jti=target.value, **values)
         .on_conflict_do_update(
             index_elements=[revoked_tokens.c.jti], set_=values, where=revoked_tokens.c.expires_at < expires_at
@@ -213,10 +213,14 @@ async def _revoke_user(
 async def _revoke_client(
     connection: AsyncConnection, target: RevocationTarget, at: Instant, reason: str
 ) -> RevocationOutcome:
-    return await _move_on(
+    outcome = await _move_on(
         connection,
         update(clients).where(clients.c.id == target.value).values(version=clients.c.version + 1, updated_at=at),
     )
+    # Codes know the version that they were given under; a device that was approved and has not come yet does not.
+    waiting = (device_requests.c.client_id == target.value) & (device_requests.c.state == "approved")
+    await connection.execute(update(device_requests).where(waiting).values(state="denied"))
+    return outcome
 
 
 async def _revoke_all(

@@ -16,9 +16,8 @@ import authserver
 from authserver.clock import system_clock
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.partitions import create_partitions
-from authserver.storage.sql.postgres import postgres_engine
-from authserver.storage.sql.sqlite import MIGRATION_PATIENCE, create_private_file, is_memory, writer_engine
-from authserver.storage.sql.urls import database_url
+from authserver.storage.sql.sqlite import MIGRATION_PATIENCE, create_private_file, writer_engine
+from authserver.storage.sql.urls import database_url, is_memory
 
 SchemaState = Literal["current", "missing", "behind", "ahead"]
 MIGRATION_LOCK = 0x6D696772
@@ -66,6 +65,8 @@ def _migration_engine(parsed: URL) -> AsyncEngine:
     if parsed.drivername.startswith("sqlite"):
         create_private_file(parsed)
         return writer_engine(parsed, patience=MIGRATION_PATIENCE)
+    from authserver.storage.sql.postgres import postgres_engine  # not for SQLite, see `engine.open_database`
+
     engine = postgres_engine(parsed, pool_size=1, command_timeout=None)
     return engine.execution_options(isolation_level="READ COMMITTED")
 

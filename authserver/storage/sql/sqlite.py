@@ -21,6 +21,7 @@ from authserver.clock import Clock
 from authserver.storage.sql.database import Database, UnsafeDatabase
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.urls import is_memory
 
 BUSY_TIMEOUT = 2.0
 """Seconds that a write waits for another process; on the event loop a read waits a twentieth of that."""
@@ -87,10 +88,6 @@ def _rolled_back(done: asyncio.Future[None]) -> None:
     _rollbacks.discard(done)
     if not done.cancelled():
         done.exception()  # it was closed already, or there was nothing to undo
-
-
-def is_memory(url: URL) -> bool:
-    return url.database in (None, "", ":memory:")
 
 
 class SqliteDatabase(Database):

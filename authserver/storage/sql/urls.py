@@ -21,3 +21,8 @@ def database_url(url: str) -> URL:
     if driver is None or parsed.drivername not in (driver, driver.partition("+")[0], "postgres"):
         raise ValueError("the database URL must begin with sqlite: or postgresql:")
     return parsed.set(drivername=driver)
+
+
+def is_memory(url: URL) -> bool:
+    """Of SQLite."""
+    return url.database in (None, "", ":memory:")
