@@ -20,7 +20,7 @@ from authserver.oauth.authorization import AuthorizationFlow
 from authserver.oauth.errors import InvalidRequest, OAuthError, UnauthorizedClient
 from authserver.oauth.flow import PASSWORD_ACR, PendingRequest, essential_acrs
 from authserver.oauth.form import Form
-from authserver.tokens.sealed import NotSealed, Sealed
+from authserver.tokens.sealed import NotSealed, Sealed, SealTooLong
 
 SESSION_LIFE: Final[Duration] = 10 * MINUTE
 """From the first request to the code."""
@@ -68,7 +68,8 @@ class AuthorizationChallenge:
         """An authorization code. `request` is what the form asks for, None when it goes on with an `auth_session`,
         which then needs the same `dpop_jkt` that it began with.
 
-        Raises InsufficientAuthorization, InvalidSession, RedirectToWeb, UnauthorizedClient, LoginThrottled.
+        Raises InsufficientAuthorization, InvalidRequest, InvalidSession, RedirectToWeb, UnauthorizedClient,
+        LoginThrottled.
         """
         if not client.first_party:
             raise UnauthorizedClient("only a first-party client may send a user's password here")
@@ -90,7 +91,10 @@ class AuthorizationChallenge:
         return answer.parameters["code"]
 
     def _seal(self, client: Client, request: AuthorizationRequest) -> str:
-        return self.sealed.seal(request.as_json(), bound_to=client.id, until=self.now() + SESSION_LIFE)
+        try:
+            return self.sealed.seal(request.as_json(), bound_to=client.id, until=self.now() + SESSION_LIFE)
+        except SealTooLong:
+            raise InvalidRequest("the request is too long for an auth_session") from None
 
     def _open(self, client: Client, auth_session: str, dpop_jkt: str | None) -> AuthorizationRequest:
         try:

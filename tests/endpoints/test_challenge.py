@@ -135,6 +135,11 @@ async def test_an_auth_session_goes_on_with_what_it_began_with(site: Site, app: 
     assert (await challenge(site, app, auth_session=session, scope="openid write")).json()["error"] == "invalid_request"
 
 
+async def test_a_request_too_long_for_an_auth_session_is_refused(site: Site, app: Party) -> None:
+    answer = await challenge(site, app, **request(acr_values="x" * 5000))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
 async def test_the_code_needs_its_verifier(site: Site, app: Party) -> None:
     user = await site.user()
     code = (await challenge(site, app, **request(username=user.username, password=PASSWORD))).json()
