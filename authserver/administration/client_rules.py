@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from authserver.administration import profiles
-from authserver.administration.client_uris import is_local, is_private_use
+from authserver.administration.client_uris import is_private_use
 from authserver.administration.scopes import ADMIN_SCOPES
 from authserver.model.client import Client
 from authserver.model.inputs import InvalidField
@@ -157,11 +157,6 @@ def who_came_by_itself_is_not_trusted(client: Client) -> None:
 
 def has_keys(client: Client) -> bool:
     return client.jwks is not None or client.jwks_uri is not None
-
-
-def is_only_local(client: Client) -> bool:
-    """Every answer goes to the machine of the user, where any program may pose as this client."""
-    return bool(client.redirect_uris) and all(map(is_local, client.redirect_uris))
 
 
 CHECKS: Final[tuple[Callable[[Client], None], ...]] = (

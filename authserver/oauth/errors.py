@@ -105,12 +105,6 @@ class ConsentRequired(OAuthError):
     code = "consent_required"
 
 
-class InteractionRequired(OAuthError):
-    """A page would have to be shown, and prompt=none forbids it (OpenID Connect Core 3.1.2.6)."""
-
-    code = "interaction_required"
-
-
 class AccountSelectionRequired(OAuthError):
     """The user was to choose an account and did not (OpenID Connect Core 3.1.2.6)."""
 
@@ -121,12 +115,6 @@ class UnmetAuthenticationRequirements(OAuthError):
     """An `acr` that is essential cannot be had (OpenID Connect Core Error Code unmet_authentication_requirements)."""
 
     code = "unmet_authentication_requirements"
-
-
-class RequestNotSupported(OAuthError):
-    """This server does not take request objects of this kind (OpenID Connect Core 3.1.2.6)."""
-
-    code = "request_not_supported"
 
 
 class RequestUriNotSupported(OAuthError):

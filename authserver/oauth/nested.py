@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NoReturn
+from authserver.verifier.strict import Malformed, json_value
 
 MAX_CHARS = 8192
 MAX_DEPTH = 8
@@ -19,8 +18,8 @@ def read_json_value(text: str, *, longest: int = MAX_CHARS) -> object:
     if len(text) > longest:
         raise NotReadable("is too long")
     try:
-        value: object = _decoder.decode(text)
-    except (ValueError, RecursionError):
+        value: object = json_value(text.encode())
+    except (Malformed, UnicodeEncodeError):
         raise NotReadable("is not valid JSON") from None
     _check(value, MAX_DEPTH)
     return value
@@ -44,17 +43,3 @@ def _check_text(text: str) -> None:
     """Escapes can bring in what UTF-8 or a database cannot hold."""
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
         raise NotReadable("contains a NUL character or half of a surrogate pair")
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("repeated member")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_decoder = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_constant=_no_constant)

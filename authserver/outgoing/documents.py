@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from typing import Any, NoReturn
+from typing import Any
 
 from authserver.outgoing.errors import OutgoingFailed, OutgoingRefused
 from authserver.outgoing.fetched import Fetched
+from authserver.verifier.strict import Malformed, json_value
 
 JSON_TYPES = ("application/json",)
 MAX_DEPTH = 10
@@ -26,8 +26,8 @@ def read_document(fetched: Fetched, *, media_types: Collection[str] = JSON_TYPES
 def read_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """Raises OutgoingRefused."""
     try:
-        value = _decoder.decode(body.decode())
-    except (ValueError, RecursionError):
+        value = json_value(body)
+    except Malformed:
         raise OutgoingRefused("answers with what is not strict JSON") from None
     if not _is_shallow(value, max_depth):
         raise OutgoingRefused("answers with JSON that is nested too deeply")
@@ -47,17 +47,3 @@ def _inside(value: Any) -> Collection[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("repeated member")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_decoder = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_constant=_no_constant)

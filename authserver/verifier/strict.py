@@ -107,13 +107,18 @@ def _refuse_segment() -> NoReturn:
 
 def json_object(raw: bytes) -> dict[str, Any]:
     """A JSON object in UTF-8 without repeated members, NaN and Infinity; raises Malformed."""
-    try:
-        value = _decoder.decode(raw.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise Malformed("not strict JSON") from None
+    value = json_value(raw)
     if not isinstance(value, dict):
         raise Malformed("not a JSON object")
     return value
+
+
+def json_value(raw: bytes) -> Any:
+    """The same for any JSON value."""
+    try:
+        return _decoder.decode(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise Malformed("not strict JSON") from None
 
 
 def numeric_date(value: object) -> int | None:

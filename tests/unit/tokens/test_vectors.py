@@ -1,9 +1,12 @@
-"""Examples of the specifications: RFC 7515 appendix A (signatures), RFC 7638 section 3.1, RFC 8037 appendix A."""
+"""Examples of the specifications: RFC 7515 appendix A (signatures), RFC 7638 section 3.1, RFC 8037 appendix A, RFC 9101
+section 4 (a request object)."""
 
 from __future__ import annotations
 
 import json
+from typing import cast
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import (
@@ -13,7 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
     rsa_crt_iqmp,
 )
 
+from authserver.model.client import Client
+from authserver.outgoing import Outgoing
 from authserver.tokens.algorithms import ALGORITHMS, VerifyingKey
+from authserver.tokens.client_jwt import ClientJwtRefused, Expected, read_client_jwt, verify_client_jwt
+from authserver.tokens.client_keys import ClientKeys
 from authserver.tokens.id_token import at_hash
 from authserver.tokens.signingkey import thumbprint
 from tests.unit.tokens.builders import base64url, unbase64url
@@ -51,6 +58,21 @@ RFC_7638_N = (
     "hMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQ"
     "vRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzK"
     "nqDKgw"
+)
+RFC_9101_N = (
+    "x5RbkAZkmpRxia65qRQ1wwSMSxQUnS7gcpVTV_cdHmfmG2ltd2yabEO9XadD8pJNZubINPpmgHh3J1aD9WRwS05ucmFq3CfFsluLt13_7oX5yDRS"
+    "KX7poXmT_5ko8k4NJZPMAO8fPToDTH7kHYbONSE2FYa5GZ60CUsFhSonI-dcMDJ0Ary9lxIw5k2z4TAdARVWcS7sD07VhlMMshrwsPHBQgTatlkx"
+    "yIHXbYdtak8fqvNAwr7OlVEvM_Ipf5OfmdB8Sd-wjzaBsyP4VhJKoi_qdgSzpC694XZeYPq45Sw-q51iFUlcOlTCI7z6jltUtnR6ySn6XDGFnzH5"
+    "Fe5ypw"
+)
+RFC_9101_REQUEST = (
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsyYmRjIn0.ewogICAgImlzcyI6ICJzNkJoZFJrcXQzIiwKICAgICJhdWQiOiAiaHR0cHM6Ly9zZXJ2ZXIu"
+    "ZXhhbXBsZS5jb20iLAogICAgInJlc3BvbnNlX3R5cGUiOiAiY29kZSBpZF90b2tlbiIsCiAgICAiY2xpZW50X2lkIjogInM2QmhkUmtxdDMiLAog"
+    "ICAgInJlZGlyZWN0X3VyaSI6ICJodHRwczovL2NsaWVudC5leGFtcGxlLm9yZy9jYiIsCiAgICAic2NvcGUiOiAib3BlbmlkIiwKICAgICJzdGF0"
+    "ZSI6ICJhZjBpZmpzbGRraiIsCiAgICAibm9uY2UiOiAibi0wUzZfV3pBMk1qIiwKICAgICJtYXhfYWdlIjogODY0MDAKfQ.Nsxa_18VUElVaPjqW"
+    "_ToI1yrEJ67BgKb5xsuZRVqzGkfKrOIX7BCx0biSxYGmjK9KJPctH1OC0iQJwXu5YVY-vnW0_PLJb1C2HG-ztVzcnKZC2gE4i0vgQcpkUOCpW3SE"
+    "YXnyWnKzuKzqSb1wAZALo5f89B_p6QA6j6JwBSRvdVsDPdulW8lKxGTbH82czCaQ50rLAg3EYLYaCb4ik4I1zGXE4fvim9FIMs8OCMmzwIB5S-uj"
+    "FfzwFjoyuPEV4hJnoVUmXR_W9typPf846lGwA8h9G9oNTIuX8Ft2jfpnZdFmLg3_wr3Wa5q3a-lfbgF3S9H_8nN3j1i7tLR_5Nz-g"
 )
 
 
@@ -106,6 +128,22 @@ def test_openid_connect_core_a_at_hash() -> None:
     """Appendix A.3: the access token and the at_hash of the example."""
     assert at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256") == "77QmUPtjPfzWtF2AnpK9RQ"
     assert len(unbase64url(at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "EdDSA"))) == 32
+
+
+async def test_rfc_9101_the_request_object_is_the_clients_and_lacks_only_an_end() -> None:
+    """Section 4. It has no `exp`, which this server wants (decision 0130); whose it is, is looked at before that."""
+    key = {"kty": "RSA", "kid": "k2bdc", "n": RFC_9101_N, "e": "AQAB"}
+    client = Client(id="s6BhdRkqt3", name="App", auth_method="private_key_jwt", jwks=json.dumps({"keys": [key]}))
+    expected = Expected(issuer=client.id, audience=("https://server.example.com",))
+    nobody_is_asked = ClientKeys(cast(Outgoing, None))
+    forged = RFC_9101_REQUEST.replace(".Nsxa_", ".Nsxb_")
+    for token, genuine in ((RFC_9101_REQUEST, True), (forged, False)):
+        with pytest.raises(ClientJwtRefused) as caught:
+            await verify_client_jwt(nobody_is_asked, token, client, expected, 0)
+        assert caught.value.genuine is genuine, caught.value.why
+        assert ("exp" in caught.value.why) is genuine
+    members = json.loads(read_client_jwt(RFC_9101_REQUEST).unverified_payload)
+    assert (members["client_id"], members["max_age"]) == (client.id, 86400)
 
 
 def test_the_payload_of_the_examples_is_what_it_is_said_to_be() -> None:
