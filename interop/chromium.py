@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,21 +15,20 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
+
+from interop.programs import program
+
 PATIENCE = 20.0
 """Seconds for anything."""
 
 
-class NoChromium(RuntimeError):
-    """It is not installed here."""
-
-
 class Chromium:
-    """One profile with one tab."""
+    """One profile with one tab. `trusted`: a certificate that it takes as it is."""
 
-    def __init__(self, profile: Path) -> None:
-        program = shutil.which("chromium") or shutil.which("google-chrome")
-        if program is None:
-            raise NoChromium("no chromium on this machine; on Debian: apt-get install chromium")
+    def __init__(self, profile: Path, *, trusted: Path | None = None) -> None:
         commands, self._out = os.pipe()
         self._in, answers = os.pipe()
         options = [
@@ -40,13 +38,15 @@ class Chromium:
             "--disable-gpu",
             "--disable-dev-shm-usage",
         ]
+        if trusted is not None:
+            options.append(f"--ignore-certificate-errors-spki-list={_fingerprint(trusted)}")
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
         # It takes commands from descriptor 3 and answers on 4; a wrapper moves ours there.
         move = "import os,sys; a,b=map(int,sys.argv[1:3]); os.dup2(a,1003); os.dup2(b,1004); os.dup2(1003,3)"
         move += "; os.dup2(1004,4); os.execv(sys.argv[3],sys.argv[3:])"
         mover = [sys.executable, "-c", move, str(commands), str(answers)]
         self._process = subprocess.Popen(
-            [*mover, program, *options, *root, f"--user-data-dir={profile}", "about:blank"],
+            [*mover, program("chromium"), *options, *root, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(commands, answers),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -132,8 +132,8 @@ class Chromium:
         self.call("Input.insertText", text=text)
 
     def value(self, expression: str) -> Any:
-        """Of a script of ours, which runs beside the page's policy."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Of a script of ours, which runs beside the page's policy; of a promise, what it comes to."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
@@ -167,9 +167,17 @@ class Chromium:
         return [f"{entry['text']} ({entry.get('url', '')})" for entry in logged if entry["level"] != "info"] + thrown
 
 
+def _fingerprint(certificate: Path) -> str:
+    """Of its key."""
+    key = load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    return base64.b64encode(digest.finalize()).decode()
+
+
 @contextmanager
-def chromium(profile: Path) -> Iterator[Chromium]:
-    browser = Chromium(profile)
+def chromium(profile: Path, *, trusted: Path | None = None) -> Iterator[Chromium]:
+    browser = Chromium(profile, trusted=trusted)
     try:
         yield browser
     finally:

@@ -1,16 +1,8 @@
-"""Our pages in a real Chromium: a request from the first redirect to the code, and what the browser says about it.
-
-    python -m interop.pages [--pictures DIRECTORY]
-
-Exit status 0 when everything is as it should be, 1 with the reason, 2 without a Chromium.
-"""
+"""Our pages in a real Chromium: a request from the first redirect to the code, and what the browser says about it."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from authserver.oauth.device import DEVICE_CODE
 from authserver.oauth.pkce import challenge_of
 from authserver.storage.sql import migrate
-from interop.chromium import Chromium, NoChromium, chromium
+from interop.chromium import Chromium
 from tests.loopback_site import LoopbackSite, loopback_site
 from tests.site import PASSWORD, Party, make_keys_dir
 
@@ -206,7 +198,7 @@ class Run:
 
 def check(holds: bool, what: str) -> None:
     if not holds:
-        raise SystemExit(f"not as it should be: {what}")
+        raise AssertionError(f"not as it should be: {what}")
 
 
 @contextmanager
@@ -215,21 +207,6 @@ def running(directory: Path) -> Iterator[LoopbackSite]:
     asyncio.run(migrate(url))
     with loopback_site(url, make_keys_dir(directory / "keys")) as server:
         yield server
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--pictures", type=Path, help="where to put pictures of every page")
-    pictures: Path | None = parser.parse_args().pictures
-    if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as server:
-        try:
-            with chromium(Path(directory) / "profile") as browser:
-                steps(Run(server, browser, pictures))
-        except NoChromium as error:
-            print(error, file=sys.stderr)
-            raise SystemExit(2) from None
 
 
 def steps(run: Run) -> None:
@@ -245,8 +222,3 @@ def steps(run: Run) -> None:
         run.nothing_to_complain_about,
     ):
         step()
-        print(f"ok  {step.__name__.replace('_', ' ')}")
-
-
-if __name__ == "__main__":
-    main()
