@@ -41,7 +41,6 @@ _COORDINATE = 32
 
 _DIGEST, _PKCS1 = SHA256(), PKCS1v15()
 _PSS = PSS(mgf=MGF1(SHA256()), salt_length=SHA256.digest_size)
-_ECDSA = ECDSA(SHA256())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _p256_members(key: EllipticCurvePublicKey) -> dict[str, str]:
 
 def _es256(key: EllipticCurvePrivateKey, signing_input: bytes) -> bytes:
     """R and S side by side, and not the DER that X.509 has (RFC 7518 section 3.4)."""
-    r, s = decode_dss_signature(key.sign(signing_input, _ECDSA))
+    r, s = decode_dss_signature(key.sign(signing_input, ECDSA(SHA256())))  # made here: it loads half a megabyte
     return r.to_bytes(_COORDINATE) + s.to_bytes(_COORDINATE)
 
 
