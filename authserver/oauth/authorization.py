@@ -22,7 +22,7 @@ from authserver.model.errors import Refused
 from authserver.model.session import Session
 from authserver.model.time import MINUTE, SECOND, Duration
 from authserver.oauth.consent import Consents
-from authserver.oauth.errors import AccessDenied, InvalidRequest, InvalidRequestUri, OAuthError
+from authserver.oauth.errors import AccessDenied, InvalidRequest, InvalidRequestUri, OAuthError, ToldLater
 from authserver.oauth.flow import Approval, PendingRequest, Step, next_step
 from authserver.oauth.redirect_uris import is_registered
 from authserver.storage.interface import AuthorizationStore, ClientLookup
@@ -88,6 +88,8 @@ class AuthorizationFlow:
             value["request"] = pending.request.as_json()
         else:
             value["pushed"] = base64.b64encode(pending.pushed).decode("ascii")
+        if pending.refusal is not None:
+            value["refusal"] = [pending.refusal.code, pending.refusal.description]
         if pending.approval is not None:
             value["approval"] = _approval_value(pending.approval, pending.request)
         try:
@@ -114,6 +116,7 @@ class AuthorizationFlow:
             started_at=int(value["started_at"]),
             approval=_approval(value.get("approval"), request),
             pushed=pushed,
+            refusal=ToldLater(*value["refusal"]) if "refusal" in value else None,
             browser=flow_cookie,
         )
 

@@ -26,12 +26,13 @@ PUSHED_LIFE: Final[Duration] = 60 * SECOND
 
 
 class RefusedRequest(Exception):
-    """An error that is to be told to the client, through the browser."""
+    """An error that is to be told to the client, through the browser; `request` is what was right about it."""
 
-    def __init__(self, error: OAuthError, address: ReturnAddress) -> None:
+    def __init__(self, error: OAuthError, client: Client, request: AuthorizationRequest) -> None:
         super().__init__(error.description)
         self.error = error
-        self.address = address
+        self.client = client
+        self.request = request
 
 
 class ReadRequest(NamedTuple):
@@ -105,7 +106,7 @@ class AuthorizationRequests:
         except OAuthError as error:
             if draft.address is None:
                 raise
-            raise RefusedRequest(error, draft.address) from None
+            raise _told(draft, draft.address, error) from None
 
     async def _unpack(self, draft: Draft) -> None:
         """From here on the object alone counts, whatever stands beside it (RFC 9101 section 6.3)."""
@@ -152,7 +153,13 @@ class AuthorizationRequests:
         with suppress(OAuthError):
             redirect_uri(draft)
             state(draft)
-        return error if draft.address is None else RefusedRequest(error, draft.address)
+        return error if draft.address is None else _told(draft, draft.address, error)
+
+
+def _told(draft: Draft, address: ReturnAddress, error: OAuthError) -> RefusedRequest:
+    silent = ("none",) if draft.form.first.get("prompt") == "none" else ()
+    request = AuthorizationRequest(client_id=draft.client.id, prompt=silent, **address._asdict())
+    return RefusedRequest(error, draft.client, request)
 
 
 def _bound_to(request: AuthorizationRequest, dpop_jkt: str | None) -> AuthorizationRequest:

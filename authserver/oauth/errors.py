@@ -24,6 +24,14 @@ class InvalidRequest(OAuthError):
     code = "invalid_request"
 
 
+class ToldLater(OAuthError):
+    """What was wrong with a request, kept until its user has logged in."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+
+
 class InvalidClient(OAuthError):
     """Client authentication failed: 401, the same words whatever the cause (RFC 6749 section 5.2).
 

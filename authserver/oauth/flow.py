@@ -46,6 +46,8 @@ class PendingRequest:
     """Hash of the pushed request that it is (RFC 9126)."""
     browser: str = field(default="", repr=False)
     """The value of the flow cookie: it is for that browser's eyes alone."""
+    refusal: OAuthError | None = None
+    """What is wrong with it; then `request` is only what was right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def next_step(
 ) -> Step:
     """`session` and `consent` (what its user allowed this client before) are those of this moment; `subject` is the
     `sub` by which the client knows the session's user."""
+    if pending.refusal is not None and _may_be_told(pending, session):
+        return Refuse(pending.refusal)
     if session is None:
         return _or_refuse(LogIn(), pending, LoginRequired("nobody is logged in"))
     refused = _unmet_for_good(pending, session, subject)
@@ -102,6 +106,12 @@ def next_step(
     if _has_consent(pending, session, consent, granted):
         return Issue(session, granted)
     return _or_refuse(AskConsent(session), pending, ConsentRequired("the user has not allowed this yet"))
+
+
+def _may_be_told(pending: PendingRequest, session: Session | None) -> bool:
+    """A client that came by itself may be anybody's: a link to this server does not lead to its address before
+    somebody has logged in, unless no page may be shown (OAuth 2.1 section 7.12.2)."""
+    return session is not None or pending.client.origin == "admin" or "none" in pending.request.prompt
 
 
 def _or_refuse(step: Step, pending: PendingRequest, error: OAuthError) -> Step:

@@ -63,12 +63,14 @@ class AuthorizeEndpoint:
 
     async def _begin(self, request: Request, form: Form) -> Response:
         cookies.require_https(request)
+        browser, now = cookies.flow_cookie(request) or cookies.new_flow_value(), self.now()
         try:
             client, asked, pushed = await self.requests.read(form)
-        except RefusedRequest as refused:
-            return authorization_response(self.flow.refuse(refused.address, refused.error))
-        browser = cookies.flow_cookie(request) or cookies.new_flow_value()
-        pending = PendingRequest(request=asked, client=client, started_at=self.now(), pushed=pushed, browser=browser)
+            pending = PendingRequest(request=asked, client=client, started_at=now, pushed=pushed, browser=browser)
+        except RefusedRequest as it:
+            pending = PendingRequest(
+                request=it.request, client=it.client, started_at=now, refusal=it.error, browser=browser
+            )
         return await self._proceed(request, pending)
 
     async def _proceed(self, request: Request, pending: PendingRequest) -> Response:

@@ -229,6 +229,31 @@ async def test_only_listed_response_modes_are_used(site: Site, mode: str) -> Non
     assert "code" not in page.answer
 
 
+@pytest.mark.parametrize("origin", ["dynamic", "document"])
+async def test_a_bad_request_leads_to_a_client_that_came_by_itself_only_after_a_log_in(site: Site, origin: str) -> None:
+    """OAuth 2.1 section 7.12.2: to register a client gives nobody a link at this server that leads to their page."""
+    await site.user("ada")
+    one = await asker(site, await public_app(site, origin=origin))
+    page = await one.ask(response_type="token")
+    assert (page.path, page.location) == ("/account/login", "")
+    page = await one.browser.submit("login", username="ada", password=PASSWORD)
+    assert page.location.startswith(REDIRECT)
+    assert page.answer | {"error_description": ""} == {
+        "error": "unsupported_response_type",
+        "error_description": "",
+        "state": "a state",
+        "iss": ISSUER,
+    }
+    # Now somebody is logged in.
+    assert (await one.ask(response_type="token")).answer["error"] == "unsupported_response_type"
+
+
+async def test_no_log_in_comes_before_an_error_where_no_page_may_be_shown(site: Site) -> None:
+    one = await asker(site, await public_app(site, origin="dynamic"))
+    page = await one.ask(response_type="token", prompt="none")
+    assert page.answer["error"] == "unsupported_response_type"
+
+
 async def test_parameters_cannot_break_out_of_the_answer(site: Site) -> None:
     one = await logged_in(site)
     nasty = 'x\r\nSet-Cookie: a=b&code=forged#"><script>'
