@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from .grant import Confirmation
+from .session import Session
 from .time import Instant
 
 ResponseMode = Literal["query", "form_post"]
@@ -96,6 +97,16 @@ class Grantor:
     auth_time: Instant
     acr: str | None = None
     amr: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, session: Session) -> Grantor:
+        return cls(
+            user_id=session.user_id,
+            session_id=session.id,
+            auth_time=session.auth_time,
+            acr=session.acr,
+            amr=session.amr,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,7 +168,7 @@ class AuthorizationFlow:
             handle_hash=sha256,
             family_id=uuid7(now),
             request=replace(pending.request, scope=scope),
-            grantor=_grantor(session),
+            grantor=Grantor.of(session),
             created_at=now,
             expires_at=now + CODE_LIFE,
         )
@@ -213,13 +213,3 @@ def _approval(value: Mapping[str, Any] | None, request: AuthorizationRequest) ->
     if value is None:
         return None
     return Approval(user_id=value["user_id"], scope=tuple(value.get("scope", request.scope)))
-
-
-def _grantor(session: Session) -> Grantor:
-    return Grantor(
-        user_id=session.user_id,
-        session_id=session.id,
-        auth_time=session.auth_time,
-        acr=session.acr,
-        amr=session.amr,
-    )

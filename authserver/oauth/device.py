@@ -135,7 +135,7 @@ class DeviceAuthorization:
             device_address=waiting.request.address,
         )
         done = await self.devices.decide(
-            waiting.request.handle_hash, grantor=_grantor(session), approved=approved, now=self.now(), event=event
+            waiting.request.handle_hash, grantor=Grantor.of(session), approved=approved, now=self.now(), event=event
         )
         if not done:
             raise UnknownUserCode
@@ -150,13 +150,3 @@ def _buckets(session: Session, caller: Caller) -> tuple[bytes, bytes]:
     names = f"user code, account {session.user_id}", f"user code, address {caller.address}"
     first, second = (hashlib.sha256(name.encode()).digest() for name in names)
     return first, second
-
-
-def _grantor(session: Session) -> Grantor:
-    return Grantor(
-        user_id=session.user_id,
-        session_id=session.id,
-        auth_time=session.auth_time,
-        acr=session.acr,
-        amr=session.amr,
-    )
