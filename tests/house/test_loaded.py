@@ -1,4 +1,4 @@
-"""What a server has in memory is what it uses: each of these takes megabytes, and memory has a goal in the benchmark."""
+"""What a server has in memory is what it uses: each of these takes megabytes, and memory has its goal."""
 
 from __future__ import annotations
 
