@@ -10,6 +10,7 @@ import click
 import typer.main
 
 from authserver import settings
+from authserver.audit.events import EventType
 from authserver.cli import build
 from authserver.web.routing import Rule
 from tests.house.settings_table import table
@@ -80,6 +81,11 @@ def test_metrics_and_their_table_are_the_same() -> None:
     assert "authserver_log_seq" in metrics(), "they are found at all"
     table = (DOCS / "guide/operate.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(authserver_[a-z_]+)` \|", table, re.MULTILINE)) == metrics()
+
+
+def test_audit_events_and_their_table_are_the_same() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \|", (DOCS / "audit.md").read_text(), re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)} == set(EventType)
 
 
 def test_links_between_pages_lead_somewhere() -> None:
