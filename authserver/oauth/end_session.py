@@ -57,6 +57,9 @@ class EndSession:
         client = None if client_id is None else await self.clients.get(client_id)
         if client is None or not client.enabled:
             return NOBODY
+        if hint is None and client.origin != "admin":
+            # Anybody can register anything: without an id token nobody vouches for where its link leads (section 2).
+            return LogoutRequest(client)
         return LogoutRequest(client, hint, _way_back(client, asked["post_logout_redirect_uri"], asked["state"]))
 
     async def names(self, request: LogoutRequest, session: Session) -> bool:

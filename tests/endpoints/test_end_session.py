@@ -261,3 +261,13 @@ async def test_what_is_shown_is_escaped_and_framed_nowhere(site: Site) -> None:
     assert "frame-ancestors 'none'" in page.response.headers["content-security-policy"]
     assert page.response.headers["x-frame-options"] == "DENY"
     assert "access-control-allow-origin" not in page.response.headers
+
+
+@pytest.mark.parametrize("origin", ["dynamic", "document"])
+async def test_nobody_makes_a_redirector_of_this_server_by_registering_a_client(site: Site, origin: str) -> None:
+    client = await openid_client(site, first_party=False, origin=origin)
+    stranger = await Browser(site).get(f"/end_session?client_id={client.id}&post_logout_redirect_uri={GOODBYE}")
+    assert (stranger.status, stranger.location, stranger.title) == (200, "", "You are logged out")
+    login = await openid_log_in(site, await openid_client(site, origin=origin))
+    back = await end(login, id_token_hint=login.id_token, post_logout_redirect_uri=GOODBYE)
+    assert back.location == GOODBYE
