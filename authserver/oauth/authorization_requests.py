@@ -15,6 +15,7 @@ from authserver.oauth.authorization import FLOW_LIFE, still_stands
 from authserver.oauth.authorization_request import CHECKS, Draft, ReturnAddress, Via, redirect_uri, state
 from authserver.oauth.errors import InvalidRequest, InvalidRequestUri, OAuthError, RequestUriNotSupported
 from authserver.oauth.form import Form
+from authserver.oauth.public_limit import PublicLimit
 from authserver.oauth.request_objects import RequestObjects
 from authserver.storage.interface import AuthorizationStore, ClientLookup
 from authserver.tokens.handles import MalformedHandle, References
@@ -50,6 +51,7 @@ class AuthorizationRequests:
     references: References
     objects: RequestObjects
     hints: IdTokenHints
+    limit: PublicLimit
     issuer: str
     now: Clock
 
@@ -60,14 +62,18 @@ class AuthorizationRequests:
             return await self._pushed(form, client)
         return ReadRequest(client, await self._checked(Draft(client, form, self.issuer)))
 
-    async def push(self, client: Client, form: Form, *, dpop_jkt: str | None = None) -> tuple[str, Duration]:
+    async def push(
+        self, client: Client, form: Form, *, address: str, dpop_jkt: str | None = None
+    ) -> tuple[str, Duration]:
         """The request_uri of a request that is right from the first parameter to the last, and its life.
 
-        `dpop_jkt`: of the proof that came with it (RFC 9449 section 10.1). Raises OAuthError.
+        `address`: where it comes from; `dpop_jkt`: of the proof that came with it (RFC 9449 section 10.1). Raises
+        OAuthError, TooManyRequests.
         """
         if form.get("request_uri") is not None:
             raise InvalidRequest("request_uri cannot be pushed (RFC 9126 section 2.1)")
         request = await self.of(client, form, via="push", dpop_jkt=dpop_jkt)
+        await self.limit.admit(client, "pushed request", address)
         (text, sha256), now = self.references.new(), self.now()
         pushed = PushedRequest(
             handle_hash=sha256,

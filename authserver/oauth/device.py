@@ -19,6 +19,7 @@ from authserver.model.session import Session
 from authserver.model.time import MINUTE, SECOND, Duration
 from authserver.oauth.errors import UnauthorizedClient
 from authserver.oauth.form import Form
+from authserver.oauth.public_limit import PublicLimit
 from authserver.oauth.scopes import audience, grant_scope
 from authserver.storage.interface import ClientLookup, DeviceStore, ThrottleStore
 from authserver.tokens.handles import References
@@ -74,6 +75,7 @@ class DeviceAuthorization:
             raise UnauthorizedClient("this client is not registered for the device grant")
         asked = form.get("scope")
         scope, resources = grant_scope(client, asked), audience(client, form.all("resource"), self.issuer)
+        await PublicLimit(self.throttle, self.now).admit(client, "device", caller.address)
         for _ in range(ATTEMPTS):
             device_code, user_code = self.handles.new(), self.user_codes.new()
             now = self.now()

@@ -11,6 +11,7 @@ from authserver.model.time import SECOND
 from authserver.oauth.authorization_requests import AuthorizationRequests
 from authserver.oauth.client_auth import ClientAuthenticator
 from authserver.web.answers import NO_STORE
+from authserver.web.caller import caller_of
 from authserver.web.forms import read_form
 from authserver.web.presented import presented
 from authserver.web.proof import ProofOfPossession
@@ -27,6 +28,8 @@ class ParEndpoint:
         form = await read_form(request)
         client = await self.clients.authenticate(presented(request, form))
         dpop_jkt = await self.proof.dpop_key(request)  # the code will be bound to it (RFC 9449 section 10.1)
-        request_uri, life = await self.requests.push(client, form, dpop_jkt=dpop_jkt)
+        request_uri, life = await self.requests.push(
+            client, form, address=caller_of(request).address, dpop_jkt=dpop_jkt
+        )
         body = {"request_uri": request_uri, "expires_in": life // SECOND}
         return JSONResponse(body, 201, headers=NO_STORE)

@@ -9,6 +9,7 @@ from authserver.oauth.authorization_requests import AuthorizationRequests
 from authserver.oauth.consent import Consents
 from authserver.oauth.grants import AuthorizationCodeGrant
 from authserver.oauth.opening import Openings
+from authserver.oauth.public_limit import PublicLimit
 from authserver.oauth.request_objects import RequestObjects
 from authserver.storage.interface import ClientLookup
 from authserver.tokens.client_keys import ClientKeys
@@ -36,6 +37,7 @@ class AuthorizationParts:
             codes=codes,
             clients=clients,
             authorizations=stores.authorizations,
+            once=stores.once,
             consents=consents,
             subjects=tokens.subjects,
             audit=ground.audit,
@@ -48,6 +50,7 @@ class AuthorizationParts:
             references=References(ground.master, "pushed request"),
             objects=RequestObjects(client_keys, stores.once, issuer, now),
             hints=IdTokenHints(tokens.id_tokens, tokens.keys),
+            limit=PublicLimit(stores.throttle, now),
             issuer=issuer,
             now=now,
         )
