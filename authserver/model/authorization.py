@@ -119,6 +119,8 @@ class AuthorizationCode:
     request: AuthorizationRequest
     """`scope` is what was granted."""
     grantor: Grantor
+    client_version: int = 0
+    """Of the client when it was given: what revokes everything a client has revokes what is on its way to it."""
     created_at: Instant
     expires_at: Instant
     spent_at: Instant | None = None

@@ -7,6 +7,7 @@ so that a link to a page of it is worth nothing anywhere else. A pushed request 
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -25,7 +26,7 @@ from authserver.oauth.consent import Consents
 from authserver.oauth.errors import AccessDenied, InvalidRequest, InvalidRequestUri, OAuthError, ToldLater
 from authserver.oauth.flow import Approval, PendingRequest, Step, next_step
 from authserver.oauth.redirect_uris import is_registered
-from authserver.storage.interface import AuthorizationStore, ClientLookup
+from authserver.storage.interface import AuthorizationStore, ClientLookup, OnceStore
 from authserver.tokens.handles import References
 from authserver.tokens.sealed import NotSealed, Sealed, SealTooLong
 
@@ -33,6 +34,8 @@ CODE_LIFE: Final[Duration] = 60 * SECOND
 """As FAPI 2.0 Security Profile section 5.3.2.1 wants it for all."""
 FLOW_LIFE: Final[Duration] = 30 * MINUTE
 """How long a user may take to log in and to agree."""
+USED: Final = "this request_uri was used already"
+ANSWERED: Final = "this request was answered already; start again at the application"
 
 
 class FlowOver(Refused):
@@ -73,6 +76,7 @@ class AuthorizationFlow:
     codes: References
     clients: ClientLookup
     authorizations: AuthorizationStore
+    once: OnceStore
     consents: Consents
     subjects: SubjectOf
     audit: AuditLog
@@ -83,7 +87,7 @@ class AuthorizationFlow:
 
     def seal(self, pending: PendingRequest) -> str:
         """The `flow` parameter for our own pages; raises InvalidRequest when the request is too long for a URL."""
-        value: dict[str, Any] = {"started_at": pending.started_at}
+        value: dict[str, Any] = {"started_at": pending.started_at, "id": pending.id or secrets.token_urlsafe(12)}
         if pending.pushed is None:
             value["request"] = pending.request.as_json()
         else:
@@ -118,6 +122,7 @@ class AuthorizationFlow:
             pushed=pushed,
             refusal=ToldLater(*value["refusal"]) if "refusal" in value else None,
             browser=flow_cookie,
+            id=value["id"],
         )
 
     async def _request(self, value: Mapping[str, Any], pushed: bytes | None) -> AuthorizationRequest:
@@ -125,7 +130,7 @@ class AuthorizationFlow:
             return AuthorizationRequest.from_json(value["request"])
         kept = await self.authorizations.pushed(pushed, now=self.now())
         if kept is None:
-            raise FlowOver("this request was answered already; start again at the application")
+            raise FlowOver(ANSWERED)
         return kept.request
 
     async def _client(self, request: AuthorizationRequest) -> Client:
@@ -162,13 +167,15 @@ class AuthorizationFlow:
     async def issue(
         self, pending: PendingRequest, session: Session, scope: tuple[str, ...], caller: Caller
     ) -> AuthorizationAnswer:
-        """Answer with a code, good for one minute and once."""
+        """Answer with a code, good for one minute and once; raises FlowOver if this request was answered before."""
+        await self._use_up(pending)
         now, (text, sha256) = self.now(), self.codes.new()
         code = AuthorizationCode(
             handle_hash=sha256,
             family_id=uuid7(now),
             request=replace(pending.request, scope=scope),
             grantor=Grantor.of(session),
+            client_version=pending.client.version,
             created_at=now,
             expires_at=now + CODE_LIFE,
         )
@@ -181,9 +188,16 @@ class AuthorizationFlow:
             family_id=code.family_id,
             scope=list(scope),
         )
-        if not await self.authorizations.add_code(code, pushed=pending.pushed, event=event):
-            raise InvalidRequestUri("this request_uri was used already")
+        consented = pending.needs_consent
+        if not await self.authorizations.add_code(code, pushed=pending.pushed, consented=consented, event=event):
+            raise AccessDenied("withdrawn meanwhile") if pending.pushed is None else InvalidRequestUri(USED)
         return self._answer(pending.request, {"code": text})
+
+    async def _use_up(self, pending: PendingRequest) -> None:
+        """A page sent twice, or found again in the browser's history, gives no second code."""
+        until = pending.started_at + FLOW_LIFE
+        if pending.id and not await self.once.use("flow", pending.id, expires_at=until, now=self.now()):
+            raise FlowOver(ANSWERED)
 
     def deny(self, pending: PendingRequest) -> AuthorizationAnswer:
         """The user said no."""

@@ -18,6 +18,7 @@ from authserver.oauth.errors import (
     OAuthError,
     UnmetAuthenticationRequirements,
 )
+from authserver.oauth.user_claims import SCOPES, USER_CLAIMS
 
 ACR_VALUES: Final = (PASSWORD_ACR,)
 """Every `acr` that a log-in at this server can have."""
@@ -48,6 +49,13 @@ class PendingRequest:
     """The value of the flow cookie: it is for that browser's eyes alone."""
     refusal: OAuthError | None = None
     """What is wrong with it; then `request` is only what was right."""
+    id: str = ""
+    """Random; "" until a page of ours stands between the request and its answer."""
+
+    @property
+    def needs_consent(self) -> bool:
+        """What it gives stands on a consent, and must not be given once that is withdrawn."""
+        return self.approval is not None or not self.client.first_party
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +213,18 @@ def _has_consent(pending: PendingRequest, session: Session, consent: Consent | N
     if "consent" in request.prompt:
         return False
     client = pending.client
-    return client.first_party or (covered and _is_assured(client, request.redirect_uri) and _is_same(client, consent))
+    if not _is_assured(client, request.redirect_uri):
+        # Who has just logged in for this client has seen what asks, and is not asked twice by one of the house's own.
+        return client.first_party and session.auth_time >= pending.started_at
+    return client.first_party or (covered and _is_same(client, consent) and _names_no_more(request.claims, granted))
+
+
+def _names_no_more(claims: Mapping[str, object], granted: tuple[str, ...]) -> bool:
+    """What a client asks to be told by name is not remembered: the user is asked each time, unless the scopes tell it
+    anyway."""
+    told = {"sub", *(claim for scope in granted for claim in SCOPES.get(scope, ()))}
+    members = [member for member in claims.values() if isinstance(member, Mapping)]
+    return all(name in told or name not in USER_CLAIMS for member in members for name in member)
 
 
 def _is_same(client: Client, consent: Consent | None) -> bool:
@@ -216,5 +235,5 @@ def _is_same(client: Client, consent: Consent | None) -> bool:
 
 def _is_assured(client: Client, redirect_uri: str) -> bool:
     """Nobody else gets this client's answers; a program on the same machine can pose as a public client whose
-    redirect URI is not https, so its user is asked each time (RFC 8252 section 8.6)."""
+    redirect URI is not https, so nothing is given to it without its user (RFC 8252 section 8.6)."""
     return not client.is_public or redirect_uri.startswith("https://")

@@ -34,6 +34,8 @@ class Granted:
     resources: tuple[str, ...]
     terms: Terms = field(default_factory=Terms)
     confirmation: Confirmation | None = None
+    client_version: int | None = None
+    """Of the client when this was granted, where that is known."""
     apart: bool = False
     """What gets the tokens is not in the browser that authorized it: logging out there does not log it out."""
 
@@ -82,23 +84,28 @@ class Openings:
         it does not outlive, or to the offline one."""
         now = self.now()
         if not granted.is_refreshable:
-            return Opened(FirstFamilies(family=_without_token(granted, session, now)))
+            return Opened(_first(granted, self._without_token(granted, session, now)))
         if not granted.is_offline:
             handle = self.handles.first(granted.family_id)
-            return Opened(FirstFamilies(family=self._refreshable(granted, session, handle, now)), handle.token)
+            return Opened(_first(granted, self._refreshable(granted, session, handle, now)), handle.token)
         away = self._offline_session(granted, session, now)
         handle = self.handles.first(family_id := uuid7(now))
         terms = replace(granted.terms, sid=granted.family_id)
         offline = self._refreshable(replace(granted, family_id=family_id, terms=terms), away, handle, now)
-        return Opened(
-            FirstFamilies(family=_without_token(granted, session, now), offline=(away, offline)), handle.token
-        )
+        return Opened(_first(granted, self._without_token(granted, session, now), (away, offline)), handle.token)
 
     def _refreshable(self, granted: Granted, session: Session, handle: NewHandle, now: Instant) -> Family:
         until = min(session.abs_until, now + self.policy.refresh_absolute)
         idle_until = min(until, now + self.policy.refresh_idle)
         family = _family(granted, session, now, handle.secret_hash, handle.salt, until, idle_until)
         return replace(family, bound_to=granted.bound_to)
+
+    def _without_token(self, granted: Granted, session: Session, now: Instant) -> Family:
+        """Nobody knows a secret with this hash. It is known until the browser's session ends, and of use for as long as
+        the one access token that it may give."""
+        hidden, salt = secrets.token_bytes(32), secrets.token_bytes(16)
+        used_until = session.abs_until if session.kind == "token" else now + self.policy.unrefreshable
+        return _family(granted, session, now, hidden, salt, session.abs_until, min(used_until, session.abs_until))
 
     def _offline_session(self, granted: Granted, session: Session, now: Instant) -> Session:
         """Its own idle end is its absolute one: whether it is alive is for its family to say."""
@@ -120,10 +127,8 @@ class Openings:
         )
 
 
-def _without_token(granted: Granted, session: Session, now: Instant) -> Family:
-    """Nobody knows a secret with this hash."""
-    hidden, salt = secrets.token_bytes(32), secrets.token_bytes(16)
-    return _family(granted, session, now, hidden, salt, session.abs_until, session.abs_until)
+def _first(granted: Granted, family: Family, offline: tuple[Session, Family] | None = None) -> FirstFamilies:
+    return FirstFamilies(family=family, offline=offline, client_version=granted.client_version)
 
 
 def _family(

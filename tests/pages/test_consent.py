@@ -212,10 +212,12 @@ async def test_somebody_who_is_not_logged_in_logs_in_first(site: Site) -> None:
 
 
 async def test_a_page_that_has_nothing_left_to_ask_goes_on(site: Site) -> None:
+    """Two windows, one answer."""
     one, page = await _asked(site)
+    await one.ask()
     await one.browser.submit("consent", "allow")
-    again = await one.browser.get(page.url)
-    assert again.location.startswith(f"{REDIRECT}?code=")
+    other = await one.browser.get(page.url)
+    assert other.location.startswith(f"{REDIRECT}?code=")
 
 
 async def test_a_log_in_that_has_to_be_renewed_allows_nothing_before(site: Site) -> None:

@@ -194,6 +194,35 @@ async def test_a_withdrawal_beside_an_uncommitted_redemption_waits_and_ends_its_
     assert [await world.is_alive(family) for family in (first.family, first.offline[1])] == [False, False]
 
 
+async def test_a_code_beside_an_uncommitted_withdrawal_is_not_kept(world: World) -> None:
+    session = await world.browser()
+    await world.stores.consents.grant(a_consent(world.user, world.client), event=an_event())
+    code = a_code(session, world.client)
+    kept = await held(
+        world.database,
+        "DELETE FROM consents WHERE user_id = :id",
+        {"id": world.user.id},
+        lambda: world.stores.authorizations.add_code(code, pushed=None, consented=True, event=an_event()),
+    )
+    assert not kept
+    assert await world.stores.authorizations.code(code.handle_hash) is None
+
+
+async def test_codes_racing_a_withdrawal_give_nothing_after_it(world: World) -> None:
+    session, consents = await world.browser(), world.stores.consents
+    for _ in range(5):
+        await consents.grant(a_consent(world.user, world.client), event=an_event())
+        codes = [a_code(session, world.client) for _ in range(4)]
+        adds = [
+            world.stores.authorizations.add_code(code, pushed=None, consented=True, event=an_event()) for code in codes
+        ]
+        withdrawal = consents.withdraw(world.user.id, world.client.id, at=NOW, event=an_event())
+        await asyncio.gather(*adds[:2], withdrawal, *adds[2:])
+        for code in codes:
+            assert await redeem(world, code, first_families(session, world.client, code.family_id)) != "over"
+    assert await world.sql("SELECT id FROM families") == []
+
+
 async def test_a_consent_beside_an_uncommitted_removal_of_its_user_is_not_kept(world: World) -> None:
     await held(
         world.database,

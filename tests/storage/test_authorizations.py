@@ -18,6 +18,7 @@ from tests.storage.builders import (
     NOW,
     a_client,
     a_code,
+    a_consent,
     a_pushed_request,
     a_session,
     a_user,
@@ -277,3 +278,26 @@ async def test_a_code_is_known_for_spent_as_long_as_what_it_gave_may_live(world:
     kept = {code.handle_hash: NOW + 30 * DAY, plain[1].handle_hash: NOW + DAY, idle[1].handle_hash: NOW + MINUTE}
     stored = await world.sql("SELECT handle_hash, kept_until FROM authorization_codes")
     assert {bytes(row.handle_hash): row.kept_until for row in stored} == kept
+
+
+# -- what a code stands on
+
+
+async def test_a_code_that_stands_on_a_consent_needs_one(world: World) -> None:
+    code = a_code(await world.browser(), world.client)
+    store = world.stores.authorizations
+    assert not await store.add_code(code, pushed=None, consented=True, event=an_event(type="code.issued"))
+    assert (await store.code(code.handle_hash), await events(world, "code.issued")) == (None, 0)
+    await world.stores.consents.grant(a_consent(world.user, world.client), event=an_event())
+    assert await store.add_code(code, pushed=None, consented=True, event=an_event(type="code.issued"))
+
+
+async def test_a_code_knows_its_clients_version_and_is_over_with_another_one(world: World) -> None:
+    session, code = await coded(world, client_version=world.client.version)
+    later, older = await coded(world, client_version=7), await world.stores.authorizations.code(code.handle_hash)
+    assert older == code
+    assert await world.stores.authorizations.code(later[1].handle_hash) == later[1]
+    wrong = replace(first_of(world, *later), client_version=7)
+    assert await redeem(world, later[1], wrong) == "over"
+    right = replace(first_of(world, session, code), client_version=world.client.version)
+    assert isinstance(await redeem(world, code, right), Redeemed)

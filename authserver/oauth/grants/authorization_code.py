@@ -125,6 +125,7 @@ def _granted(code: AuthorizationCode, client: Client, confirmation: Confirmation
         resources=code.request.resources,
         terms=Terms(authorization_details=code.request.authorization_details, claims=code.request.claims),
         confirmation=confirmation,
+        client_version=code.client_version,
     )
 
 
@@ -133,6 +134,8 @@ def _check_sender(code: AuthorizationCode, form: Form, confirmation: Confirmatio
     redirect_uri = form.get("redirect_uri")  # OAuth 2.1 has dropped it; if it is sent, it counts
     if redirect_uri not in (None, code.request.redirect_uri):
         raise InvalidGrant("redirect_uri is not the one of the authorization request")
+    if redirect_uri is None and code.request.code_challenge is None and code.request.redirect_uri_given:
+        raise InvalidGrant("redirect_uri is missing, and nothing else ties this code to whoever asked for it")
     _check_verifier(code.request.code_challenge, form.get("code_verifier"))
     bound_to = code.request.dpop_jkt
     if bound_to is not None and (

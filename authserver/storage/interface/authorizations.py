@@ -20,6 +20,8 @@ class FirstFamilies:
 
     family: Family
     offline: tuple[Session, Family] | None = None
+    client_version: int | None = None
+    """What the client's version was when this was authorized; with another one by now it is over."""
 
 
 class Redeemed(NamedTuple):
@@ -40,9 +42,13 @@ class AuthorizationStore(Protocol):
         """If it is neither spent nor expired. Looking at it spends nothing."""
         ...
 
-    async def add_code(self, code: AuthorizationCode, *, pushed: bytes | None, event: AuditEvent) -> bool:
+    async def add_code(
+        self, code: AuthorizationCode, *, pushed: bytes | None, consented: bool = False, event: AuditEvent
+    ) -> bool:
         """Keep a code and spend the pushed request it answers, in one transaction. False, with nothing kept, when
-        that request is spent, expired at `code.created_at` or gone: one request, one code, however many race."""
+        that request is spent, expired at `code.created_at` or gone: one request, one code, however many race.
+        `consented`: False also when the user has allowed this client nothing (any more); a withdrawal waits for this
+        transaction, and takes its code back."""
         ...
 
     async def code(self, handle_hash: bytes) -> AuthorizationCode | None:

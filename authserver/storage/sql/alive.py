@@ -74,11 +74,14 @@ def family_alive(now: Instant, back: Versions = PRESENT) -> Condition:
 
 
 def session_alive(now: Moment, back: Versions = PRESENT) -> Condition:
-    """A session of kind "token" lives through its families: its own idle end is not moved, so it does not count."""
+    """A session of kind "token" lives through its families: its own idle end is not moved, so it does not count. One
+    of kind "browser" that its user has left lives on through those of applications, which go on by themselves; the
+    family that bears its own id gives tokens for its cookie only."""
     own = and_(sessions.c.kind == "browser", sessions.c.idle_until > now)
     through = (
         exists()
         .where(families.c.session_id == sessions.c.id, standing(families, now), client_stands(back.client))
+        .where(or_(sessions.c.kind == "token", families.c.id != sessions.c.id))
         .correlate(sessions)
     )
     return and_(
@@ -86,7 +89,7 @@ def session_alive(now: Moment, back: Versions = PRESENT) -> Condition:
         sessions.c.abs_until > now,
         user_stands(sessions, back.subject),
         issuer_stands(sessions, back.issuer),
-        or_(own, and_(sessions.c.kind == "token", through)),
+        or_(own, through),
     )
 
 

@@ -19,7 +19,7 @@ from authserver.storage.sql.database import Database
 from authserver.storage.sql.ending import NOT_FOUND, combined, end_family, end_sessions
 from authserver.storage.sql.hot import HotStatement, inserting
 from authserver.storage.sql.opening import redeem
-from authserver.storage.sql.tables import authorization_codes, families, pushed_requests, sessions
+from authserver.storage.sql.tables import authorization_codes, consents, families, pushed_requests, sessions
 
 PUSHED = ("handle_hash", "client_id", "request", "created_at", "expires_at", "spent_at")
 CODE = tuple(name for name in rows.names(authorization_codes) if name != "kept_until")
@@ -38,6 +38,8 @@ WHERE handle_hash = :handle AND spent_at IS NULL AND expires_at > :now
  AND family_id = :family AND session_id = :session AND user_id = :user AND client_id = :client
 """
 )
+CLIENT_VERSION = "client_version"
+"""Beside the members of the request, and none of them."""
 ADD_CODE = insert(authorization_codes)
 codes = authorization_codes.c
 
@@ -57,8 +59,12 @@ class SqlAuthorizations:
         values = dict(zip(PUSHED, found[0], strict=True))
         return PushedRequest(**values | {"request": _request(values["request"])})
 
-    async def add_code(self, code: AuthorizationCode, *, pushed: bytes | None, event: AuditEvent) -> bool:
+    async def add_code(
+        self, code: AuthorizationCode, *, pushed: bytes | None, consented: bool = False, event: AuditEvent
+    ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
+            if consented and not await _hold_consent(connection, code):
+                return False
             if pushed is not None and not await _spend_pushed(connection, pushed, code):
                 return False
             await connection.execute(ADD_CODE, _code_values(code))
@@ -95,6 +101,12 @@ class SqlAuthorizations:
             return outcome
 
         return await self._db.write(work)
+
+
+async def _hold_consent(connection: AsyncConnection, code: AuthorizationCode) -> bool:
+    mine = (consents.c.user_id == code.grantor.user_id) & (consents.c.client_id == code.request.client_id)
+    held = select(consents.c.user_id).where(mine).with_for_update(read=True)
+    return (await connection.execute(held)).first() is not None
 
 
 async def _spend_pushed(connection: AsyncConnection, handle_hash: bytes, code: AuthorizationCode) -> bool:
@@ -167,7 +179,7 @@ def _code_values(code: AuthorizationCode) -> dict[str, Any]:
         **grantor,
         "amr": rows.dumped(code.grantor.amr),
         "client_id": code.request.client_id,
-        "request": rows.dumped(code.request.as_json()),
+        "request": rows.dumped(code.request.as_json() | {CLIENT_VERSION: code.client_version}),
         "kept_until": code.expires_at,
     }
 
@@ -182,7 +194,10 @@ def _code(row: rows.Row) -> AuthorizationCode:
         acr=values.pop("acr"),
         amr=rows.listed(values.pop("amr")),
     )
-    return AuthorizationCode(**values | {"request": _request(values["request"]), "grantor": grantor})
+    members = json.loads(values["request"])
+    version = members.pop(CLIENT_VERSION, 0)
+    request = AuthorizationRequest.from_json(members)
+    return AuthorizationCode(**values | {"request": request, "grantor": grantor, "client_version": version})
 
 
 def _request(text: str) -> AuthorizationRequest:

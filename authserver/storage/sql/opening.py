@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Insert, Table, bindparam, insert, or_, select
+from sqlalchemy import BigInteger, Column, ColumnElement, Insert, Table, bindparam, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
@@ -47,12 +47,13 @@ async def redeem(
 
 
 async def _open(connection: AsyncConnection, first: FirstFamilies, at: Instant) -> Redeemed | None:
-    versions = await insert_family(connection, first.family, at, hold=True)
+    version = first.client_version
+    versions = await insert_family(connection, first.family, at, hold=True, client_version=version)
     if versions is None or first.offline is None:
         return None if versions is None else Redeemed(versions)
     session, family = first.offline
     begun = await _insert_beside(connection, session, first.family.session_id)
-    offline = await insert_family(connection, family, at, hold=False) if begun else None
+    offline = await insert_family(connection, family, at, hold=False, client_version=version) if begun else None
     if offline is None:  # a revocation was committed since the first of these statements, which will see it now
         raise Undo(None)
     return Redeemed(versions, offline)
@@ -70,9 +71,12 @@ async def _insert_beside(connection: AsyncConnection, session: Session, parent: 
     return (await connection.execute(SESSION_BESIDE, _session_values(session) | {"parent": parent})).first() is not None
 
 
-async def insert_family(connection: AsyncConnection, family: Family, now: Instant, *, hold: bool) -> Versions | None:
-    """`hold`: lock the session, so that an end of it waits for this family or is seen here."""
-    values = _named(rows.family_values(family), rows.FAMILY) | {"now": now}
+async def insert_family(
+    connection: AsyncConnection, family: Family, now: Instant, *, hold: bool, client_version: int | None = None
+) -> Versions | None:
+    """`hold`: lock the session, so that an end of it waits for this family or is seen here. `client_version`: only
+    while the client is at this one."""
+    values = _named(rows.family_values(family), rows.FAMILY) | {"now": now, "client_version": client_version}
     row = (await connection.execute(NEW_FAMILY_HELD if hold else NEW_FAMILY, values)).first()
     return Versions(*row) if row is not None else None
 
@@ -118,6 +122,7 @@ def _session_beside() -> Insert:
 
 def _family_of_living(*, hold: bool) -> Insert:
     now = bindparam("now", type_=BigInteger)
+    version = bindparam("client_version", type_=BigInteger)
     source = (
         select(
             *_new(
@@ -137,6 +142,7 @@ def _family_of_living(*, hold: bool) -> Insert:
             user_stands(sessions),
             issuer_stands(sessions),
             clients.c.enabled,
+            clients.c.version == func.coalesce(version, clients.c.version),
         )
     )
     held = source.with_for_update(read=True, of=sessions) if hold else source

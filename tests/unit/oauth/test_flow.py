@@ -187,6 +187,27 @@ def test_what_anybody_on_the_machine_can_pose_as_is_asked_about_each_time(uri: s
     assert isinstance(step(pending(redirect_uri=uri)), Issue)
 
 
+@pytest.mark.parametrize("uri", ["http://127.0.0.1/cb", "com.example.app:/cb"])
+def test_one_of_the_house_that_anybody_can_pose_as_needs_a_log_in_for_it_or_a_yes(uri: str):
+    asked = {"client": {"auth_method": "none", "first_party": True}, "redirect_uri": uri}
+    assert step(pending(**asked), consent=None) == AskConsent(BEFORE)
+    assert step(pending(**asked)) == AskConsent(BEFORE)
+    assert isinstance(step(pending(**asked), FRESH, None), Issue)
+    assert isinstance(step(pending(**asked, approved_by=ADA)), Issue)
+
+
+def test_claims_by_name_are_not_remembered_unless_a_scope_tells_them_anyway():
+    asked = {"userinfo": {"email": None, "sub": None}, "id_token": {"acr": None, "no_claim_of_ours": None}}
+    assert step(pending(claims=asked)) == AskConsent(BEFORE)
+    assert isinstance(step(pending(claims=asked, approved_by=ADA)), Issue)
+    assert isinstance(step(pending(claims=asked, client={"first_party": True}), consent=None), Issue)
+    more = Consent(
+        user_id=ADA, client_id="app", scope=("openid", "email"), resources=("api",), granted_at=0, updated_at=0
+    )
+    assert isinstance(step(pending(claims=asked, scope=("openid", "email")), consent=more), Issue)
+    assert step(pending(claims=asked, scope=("openid",)), consent=more) == AskConsent(BEFORE)
+
+
 # -- prompt=none ------------------------------------------------------------------------------
 
 
