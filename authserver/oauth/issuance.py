@@ -3,11 +3,13 @@ section 5.1, OpenID Connect Core section 3.1.3.3)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from authserver.model.client import Client
 from authserver.model.grant import Authorization
+from authserver.oauth.errors import InvalidGrant
 from authserver.oauth.response import token_response
+from authserver.oauth.scopes import resources_of
 from authserver.tokens.id_token import IdTokens
 from authserver.tokens.issuer import MintedToken, TokenIssuer
 from authserver.tokens.opaque import OpaqueTokens
@@ -31,14 +33,26 @@ class TokenIssuance:
     async def answer(self, authorization: Authorization) -> dict[str, object]:
         """The members of the token response.
 
-        Raises SessionOver, TokenTooLarge, NoSigningKey, and StorageUnavailable where something has to be stored or
-        looked up: then a refresh may be repeated within its grace, and a code is lost.
+        Raises SessionOver, InvalidGrant, TokenTooLarge, NoSigningKey, and StorageUnavailable where something has to
+        be stored or looked up: then a refresh may be repeated within its grace, and a code is lost.
         """
+        authorization = self._narrowed(authorization)
         minted = await self.access_token(authorization)
         body = token_response(minted, authorization)
         if authorization.openid is not None and authorization.subject != authorization.client.id:
             body["id_token"] = await self.id_tokens.token(authorization, minted.token)
         return body
+
+    def _narrowed(self, authorization: Authorization) -> Authorization:
+        """To what the client may have now: minutes may have gone by since somebody was asked. Raises InvalidGrant."""
+        client, allowed = authorization.client, resources_of(authorization.client, self.tokens.issuer)
+        scope = tuple(name for name in authorization.scope if name in client.scopes)
+        audience = tuple(name for name in authorization.audience if name in allowed)
+        if not audience:
+            raise InvalidGrant("none of the resources that were granted is left to this client")
+        if scope == authorization.scope and audience == authorization.audience:
+            return authorization
+        return replace(authorization, scope=scope, audience=audience)
 
     async def access_token(self, authorization: Authorization) -> MintedToken:
         """In the form that the client has its tokens in; raises as `answer` does."""

@@ -15,10 +15,11 @@ from authserver.verifier.testing_proof import ProofKey
 from tests.browser_flow import Asker, logged_in, public_app, web_app
 from tests.feed_wire import key_of, published, split, until
 from tests.people import pass_time
-from tests.site import ISSUER, Site, claims_of
+from tests.site import API, ISSUER, TEST, Site, claims_of
 
 SESSION = "__Host-authserver"
 OFFLINE = "openid offline_access read"
+NEXT = "https://next.example"
 
 
 def is_invalid_grant(answer: Any) -> bool:
@@ -221,3 +222,14 @@ async def test_twenty_browsers_with_one_pushed_request_get_one_code(site: Site) 
         *(nodes[n % len(nodes)].get(f"/authorize?{query}", headers=headers) for n in range(20))
     )
     assert sum("code=" in answer.headers.get("location", "") for answer in answers) == 1
+
+
+async def test_a_scope_or_resource_taken_from_the_client_meanwhile_is_not_given(site: Site) -> None:
+    one = await logged_in(site, resources=(API, NEXT))
+    narrow, nothing = [await one.code(scope="openid write", resource=NEXT) for _ in range(2)]
+    change = site.services.client_directory.update
+    await change(one.client.id, {"scopes": ["openid", "read"]}, caller=TEST)
+    given = (await one.trade(narrow)).json()
+    assert given["scope"] == claims_of(given["access_token"])["scope"] == "openid"
+    await change(one.client.id, {"resources": [API]}, caller=TEST)
+    assert is_invalid_grant(await one.trade(nothing))

@@ -12,7 +12,7 @@ from authserver.verifier.testing import ProofKey
 from tests.browser import Browser
 from tests.grants.test_device_code import answer, ask, person, poll, television
 from tests.people import pass_time
-from tests.site import ISSUER, TEST, Party, Site
+from tests.site import ISSUER, TEST, Party, Site, claims_of
 
 __all__ = ["television"]
 
@@ -87,3 +87,14 @@ async def test_a_client_that_was_disabled_meanwhile_gets_nothing(site: Site, tel
     await site.services.client_directory.set_enabled(television.id, False, caller=TEST)
     assert (await poll(site, television, asked["device_code"])).json()["error"] == "invalid_client"
     assert await typed(browser, late["user_code"]) == 400
+
+
+async def test_a_scope_taken_from_the_client_meanwhile_is_not_given(site: Site, television: Party) -> None:
+    asked = await ask(site, television)
+    await answer(await person(site), asked["user_code"], "allow")
+    await site.services.client_directory.update(television.id, {"scopes": ["openid"]}, caller=TEST)
+    given = (await poll(site, television, asked["device_code"], on=0)).json()
+    assert given["scope"] == "openid"
+    assert claims_of(given["access_token"])["scope"] == "openid"
+    refreshed = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"], "client_id": television.id}
+    assert (await site.http.post("/token", data=refreshed)).json()["scope"] == "openid"

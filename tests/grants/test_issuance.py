@@ -31,7 +31,8 @@ def issuance(server: OAuthServer) -> TokenIssuance:
 
 
 def earned(client: dict[str, Any] | None = None, **differs: Any) -> Authorization:
-    record = Client(**{"id": "app", "name": "App", "auth_method": "none", "scopes": ("openid",), **(client or {})})
+    usual = {"id": "app", "name": "App", "auth_method": "none", "scopes": ("openid",), "resources": (API,)}
+    record = Client(**{**usual, **(client or {})})
     fields: dict[str, Any] = {"client": record, "subject": "ada", "scope": ("openid",), "audience": (API,)}
     return Authorization(**{"versions": Versions(0, 0, 0), "family_id": "f", **fields, **differs})
 
