@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 from authserver.administration.client_certificates import address, host_name, other_name, subject_name
 from authserver.administration.client_keys import jwks
-from authserver.administration.client_uris import fetched, page, redirect_uri, resource
+from authserver.administration.client_uris import fetched, kind_of, page, redirect_uri, resource
 from authserver.administration.client_words import another_client, name, scope, word
 from authserver.administration.fields import Reader, nullable, one_of, seconds, several
 from authserver.model import client as model
@@ -49,10 +49,12 @@ def client_readers(offer: Offer) -> dict[str, Reader]:
 
 
 def with_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a new client; what it may do where nothing is said follows from how it authenticates."""
+    """The fields of a new client; where nothing is said, what it may do follows from how it authenticates, and what
+    it is from where its answers go."""
     method = fields.get("auth_method", "client_secret_basic")
     grants = ("refresh_token",) if method == "none" else ("client_credentials",)
-    return {"auth_method": method, "grant_types": grants, **fields}
+    kind = kind_of(fields.get("redirect_uris", ()))
+    return {"auth_method": method, "grant_types": grants, "application_type": kind, **fields}
 
 
 def _basic(offer: Offer) -> dict[str, Reader]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
 from authserver.administration.fields import Reader
+from authserver.model.client import ApplicationType
 from authserver.model.inputs import InvalidField, is_loopback, text
 from authserver.oauth.scopes import is_resource
 
@@ -47,6 +49,11 @@ def is_local(uri: str) -> bool:
     """On the machine of whoever follows it, where any program may listen."""
     parts = urlsplit(uri)
     return parts.scheme in ("http", "https") and is_loopback(parts.hostname or "")
+
+
+def kind_of(redirect_uris: Collection[str]) -> ApplicationType:
+    """Where answers go tells a native application from a web application where nobody says which it is."""
+    return "native" if any(is_local(uri) or is_private_use(uri) for uri in redirect_uris) else "web"
 
 
 def page(field: str, value: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from authserver.administration.client_rules import check_client
-from authserver.administration.client_uris import is_local, is_private_use
+from authserver.administration.client_uris import kind_of
 from authserver.administration.client_view import client_body
 from authserver.administration.fields import Reader
 from authserver.model.client import Client
@@ -89,7 +89,7 @@ class Metadata:
             raise InvalidClientMetadata(f"token_endpoint_auth_method must be one of {', '.join(sorted(methods))}")
         policy.require_grants(said["grant_types"])
         if "application_type" not in self.fields:
-            said["application_type"] = _kind_of(said["redirect_uris"])
+            said["application_type"] = kind_of(said["redirect_uris"])
         client = replace(before, **said, scopes=policy.allowed_scopes(self.scopes), resources=policy.resources)
         if client.subject_type == "pairwise":
             client = replace(client, access_token_format="opaque")  # noqa: S106 (no password)
@@ -134,11 +134,6 @@ def metadata_of(client: Client) -> dict[str, object]:
 def _read(member: str, value: object, readers: Mapping[str, Reader]) -> tuple[str, Any]:
     field = FIELD_OF[member]
     return field, readers[field](member, value)
-
-
-def _kind_of(redirect_uris: Collection[str]) -> str:
-    """Many native applications do not say that they are; where their answers go does."""
-    return "native" if any(is_local(uri) or is_private_use(uri) for uri in redirect_uris) else "web"
 
 
 def _response_types(grant_types: Collection[str]) -> list[str]:

@@ -154,12 +154,13 @@ async def test_a_name_is_required(site: Site, admin: dict[str, str]) -> None:
 async def test_a_redirect_uri_is_https_loopback_or_a_scheme_of_its_own(
     site: Site, admin: dict[str, str], uri: str
 ) -> None:
-    client = await register(site, admin, redirect_uris=[uri], application_type="native")
+    client = await register(site, admin, redirect_uris=[uri])
     assert client["redirect_uris"] == [uri]
+    assert client["application_type"] == ("web" if uri.startswith("https:") else "native")
 
 
 async def test_a_web_application_takes_no_scheme_for_itself(site: Site, admin: dict[str, str]) -> None:
-    body = {"name": "Web", "redirect_uris": ["com.example.app:/cb"]}
+    body = {"name": "Web", "redirect_uris": ["com.example.app:/cb"], "application_type": "web"}
     response = await site.http.post("/admin/clients", json=body, headers=admin)
     assert response.json()["field"] == "redirect_uris"
     assert "application_type native" in response.json()["error_description"]
