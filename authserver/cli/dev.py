@@ -188,6 +188,7 @@ def _clients(demo: Demo) -> list[tuple[dict[str, object], str | None]]:
         "scopes": ["openid", "profile", "email", "offline_access", "read", "write"],
         "resources": [API],
         "redirect_uris": [demo.REDIRECT_URI],
+        "application_type": "native",
         "first_party": True,
     }
     service: dict[str, object] = {
@@ -208,9 +209,8 @@ async def _ensure_client(services: Services, fields: Mapping[str, object], secre
         await directory.add(fields, caller=DEVELOPER, secret=secret)
         return
     # One that an earlier version made could do less.
-    again = {name: fields[name] for name in ("grant_types", "scopes") if name in fields}
-    wanted = directory.check(again, stored)
-    if (wanted.grant_types, wanted.scopes) != (stored.grant_types, stored.scopes):
+    again = {name: fields[name] for name in ("grant_types", "scopes", "application_type") if name in fields}
+    if directory.check(again, stored) != stored:
         await directory.update(client_id, again, caller=DEVELOPER)
     if secret is not None and not directory.has_secret(stored, secret):
         await directory.add_secret(client_id, secret=secret, retire_others_in=0, caller=DEVELOPER)
