@@ -14,7 +14,7 @@ from authserver.oauth.public_limit import AT_ONCE
 from tests.browser import Browser
 from tests.browser_flow import Asker, asker, log_in, logged_in, public_app, web_app
 from tests.people import pass_time
-from tests.site import PASSWORD, TEST, Site
+from tests.site import PASSWORD, TEST, Site, claims_of
 
 NATIVE = "http://127.0.0.1/cb"
 
@@ -132,6 +132,49 @@ async def test_a_code_without_a_challenge_needs_the_redirect_uri_that_it_was_sen
     answer = await one.trade(await one.code(**without), code_verifier=None, redirect_uri=None)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     assert (await one.trade(await one.code(**without), code_verifier=None)).status_code == 200
+
+
+# -- logging in once more ---------------------------------------------------------------------
+
+
+async def test_who_logged_in_too_long_ago_logs_in_again_and_the_client_is_told_when(site: Site) -> None:
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    pass_time(site, 30 * SECOND)
+    now = site.services.now() // SECOND
+    assert (await one.ask(max_age="20")).path == "/account/login"
+    page = await one.browser.submit("login", username=user.username, password=PASSWORD)
+    assert claims_of((await one.trade(page.answer["code"])).json()["id_token"])["auth_time"] >= now
+    assert "code" in (await one.ask(max_age="20")).answer
+
+
+async def test_a_second_log_in_is_a_new_session_and_leaves_nothing_of_the_old_one(site: Site) -> None:
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    before, code = dict(one.browser.cookies), await one.code()
+    tokens = (await one.trade(await one.code())).json()
+    await one.ask(prompt="login")
+    page = await one.browser.submit("login", username=user.username, password=PASSWORD)
+    assert "code" in page.answer
+    assert one.browser.cookies["__Host-authserver"] != before["__Host-authserver"]
+    thief = Browser(site)
+    thief.cookies = before
+    assert (await thief.get("/account")).path == "/account/login"
+    assert (await one.trade(code)).json()["error"] == "invalid_grant"
+    assert (await one.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_user_who_is_shut_out_between_two_pages_gets_no_further(site: Site) -> None:
+    user, admin = await site.user(), await site.admin()
+    one = await asker(site)
+    await log_in(one.browser, user)
+    asked = await one.ask()
+    allowed = await one.browser.submit("consent", "allow", follow=False)
+    await site.http.patch(f"/admin/users/{user.id}", json={"enabled": False}, headers=admin)
+    assert (await one.browser.get(allowed.location)).path == "/account/login"
+    assert (await one.browser.submit("login", username=user.username, password=PASSWORD)).status == 401
+    fields = asked.forms["consent"].fields | {"decision": "allow"}
+    assert (await one.browser.post("/account/consent", **fields)).status == 401
 
 
 # -- a browser that was left ------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -93,6 +94,19 @@ async def test_an_id_token_is_no_access_token_and_an_access_token_no_hint(site: 
     page = await login.browser.get(f"/end_session?id_token_hint={login.tokens['access_token']}")
     assert "logout" in page.forms
     assert (await site.http.get("/userinfo", headers=login.bearer)).status_code == 200
+
+
+async def test_without_a_hint_of_this_very_log_in_the_user_is_asked_and_nobody_is_sent_anywhere(site: Site) -> None:
+    victim, other = await openid_log_in(site), await openid_log_in(site)
+    foreign = {"id_token_hint": other.id_token, "post_logout_redirect_uri": GOODBYE}
+    elsewhere = {"id_token_hint": victim.id_token, "post_logout_redirect_uri": "https://evil.example/bye"}
+    client = {"client_id": victim.client.id, "post_logout_redirect_uri": GOODBYE}
+    for asked in ({}, client, foreign):
+        page = await victim.browser.get(f"/end_session?{urlencode(asked)}", sec_fetch_site="cross-site")
+        assert (page.status, page.location, "logout" in page.forms) == (200, "", True)
+    assert (await site.http.get("/userinfo", headers=victim.bearer)).status_code == 200
+    page = await victim.browser.get(f"/end_session?{urlencode(elsewhere)}", sec_fetch_site="cross-site")
+    assert (page.status, page.location, page.title) == (200, "", "You are logged out")
 
 
 async def test_nobody_is_logged_out_by_an_image(site: Site) -> None:

@@ -189,6 +189,15 @@ async def test_a_refresh_token_is_not_spent_while_there_is_no_key_to_sign_with(s
 # -- whose it is ----------------------------------------------------------------------------------
 
 
+async def test_more_scope_than_was_granted_is_refused_and_ends_nothing(server: OAuthServer):
+    log_in = await server.a_log_in()
+    for scope in ("read write admin", "openid", "READ"):
+        assert (await server.refresh(log_in, scope=scope)).json()["error"] == "invalid_scope"
+    narrow = (await server.refresh(log_in, scope="read")).json()
+    assert narrow["scope"] == "read"
+    assert (await server.refresh(log_in, narrow["refresh_token"])).json()["scope"] == "read write"
+
+
 async def test_another_clients_token_is_refused_stays_alive_and_is_written_down(server: OAuthServer):
     log_in, thief = await server.a_log_in(), await server.a_public_client()
     assert_refused(await server.refresh(log_in, client=thief), None)

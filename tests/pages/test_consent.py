@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from authserver.model.time import HOUR
 from tests.browser import Browser, Page
 from tests.browser_flow import REDIRECT, Asker, asker, log_in, public_app, web_app
@@ -140,12 +142,13 @@ async def test_a_form_without_a_decision_decides_nothing(site: Site) -> None:
     assert (await one.ask()).path == "/account/consent"
 
 
-async def test_a_form_that_is_sent_twice_leads_to_one_code_each_time_it_is_followed(site: Site) -> None:
-    """A browser follows the last of two answers; a pushed request gives one code however many are followed."""
+@pytest.mark.parametrize("pushed", [False, True])
+async def test_a_form_that_is_sent_twice_leads_to_one_code_however_many_answers_are_followed(
+    site: Site, pushed: bool
+) -> None:
     one = await asker(site)
     await log_in(one.browser, await site.user())
-    pushed = (await one.push()).json()["request_uri"]
-    page = await one.browser.get(f"/authorize?client_id={one.client.id}&request_uri={pushed}")
+    page = await (one.pushed() if pushed else one.ask())
     fields = page.forms["consent"].fields | {"decision": "allow"}
     answers = [await one.browser.post("/account/consent", follow=False, **fields) for _ in range(2)]
     assert [answer.status for answer in answers] == [303, 303]
