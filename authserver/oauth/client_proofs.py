@@ -144,7 +144,7 @@ class Certificates:
 
     async def _prove_by_key(self, client: Client, certificate: ClientCertificate) -> Verdict:
         """Section 2.2: what counts is that the client registered this key; the chain means nothing."""
-        source = KeySource(client.jwks, client.jwks_uri)
+        source = KeySource.of(client)
         try:
             for again in (False, True):
                 for key in await self.keys.of(source, again=again):

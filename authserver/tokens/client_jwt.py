@@ -93,7 +93,7 @@ async def verify_client_jwt(
 ) -> dict[str, Any]:
     """The claims of a JWT signed with one of the client's keys; `jti` is looked at by who asks. Raises
     ClientJwtRefused."""
-    return await verify_signed(keys, token, KeySource(client.jwks, client.jwks_uri), expected, now)
+    return await verify_signed(keys, token, KeySource.of(client), expected, now)
 
 
 async def verify_signed(

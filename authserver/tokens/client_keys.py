@@ -7,6 +7,7 @@ import base64
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWTError
 
 from authserver import telemetry
+from authserver.model.client import Client
 from authserver.outgoing import Outgoing, OutgoingError, OutgoingRefused, read_document
 from authserver.outgoing.documents import read_json
 from authserver.tokens.algorithms import ALGORITHMS
@@ -29,6 +31,9 @@ MAX_DEPTH = 6
 MAX_URIS = 1000
 MAX_AGE = 600.0
 """Seconds for which a fetched set is good. It is not used after that: a key that a client has taken back is gone."""
+STRANGERS_AT_ONCE = 8
+"""Fetches on behalf of clients that came by themselves, a quarter of those that `outgoing` does at once: strangers'
+servers that never answer keep nobody else's keys from being fetched."""
 COOL_DOWN = 30.0
 """Least seconds between two fetches from one address, whatever unknown keys are named meanwhile."""
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
@@ -55,6 +60,12 @@ class KeySource(NamedTuple):
 
     jwks: str | None
     jwks_uri: str | None
+    of_stranger: bool = False
+    """Nobody vouches for whoever named the address."""
+
+    @classmethod
+    def of(cls, client: Client) -> KeySource:
+        return cls(client.jwks, client.jwks_uri, client.origin != "admin")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +95,7 @@ class ClientKeys:
         self._outgoing = outgoing
         self._monotonic = monotonic
         self._fetched: OrderedDict[str, _Fetched] = OrderedDict()
+        self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
 
     async def of(self, source: KeySource, *, again: bool = False) -> Sequence[ClientKey]:
         """`again`: what was looked for is not among those known. Raises UnusableClientKeys."""
@@ -97,7 +109,7 @@ class ClientKeys:
         # Whoever comes while a fetch is under way waits for it, and then needs none of its own.
         async with entry.lock:
             if self._is_due(entry, again):
-                await self._fetch(source.jwks_uri, entry)
+                await self._fetch_for(source, source.jwks_uri, entry)
             return entry.usable(self._monotonic())
 
     def _entry(self, uri: str) -> _Fetched:
@@ -110,6 +122,12 @@ class ClientKeys:
     def _is_due(self, entry: _Fetched, again: bool) -> bool:
         now = self._monotonic()
         return now - entry.asked_at >= COOL_DOWN and (again or not entry.is_good(now))
+
+    async def _fetch_for(self, source: KeySource, uri: str, entry: _Fetched) -> None:
+        if source.of_stranger and self._strangers.locked():
+            raise UnusableClientKeys("the jwks_uri has to wait: too many are being fetched")
+        async with self._strangers if source.of_stranger else nullcontext():
+            await self._fetch(uri, entry)
 
     async def _fetch(self, uri: str, entry: _Fetched) -> None:
         entry.asked_at = self._monotonic()

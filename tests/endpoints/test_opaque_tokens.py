@@ -12,7 +12,7 @@ from authserver.model.authorization import ReferenceToken
 from authserver.model.time import MINUTE
 from tests import people
 from tests.people import pass_time
-from tests.site import API, ISSUER, LogIn, Party, Site
+from tests.site import API, ISSUER, PASSWORD, LogIn, Party, Site
 
 site = people.site
 two_nodes = people.two_nodes
@@ -122,10 +122,12 @@ async def test_sessions_forward_auth_and_log_out_take_it(site: Site) -> None:
 
 
 async def test_userinfo_takes_it(site: Site) -> None:
-    login = await a_log_in(site, scopes=("openid", "read"))
-    response = await site.http.get("/userinfo", headers=login.bearer)
+    user, app = await site.user(), await an_app(site, scopes=("openid", "read"))
+    body = {"username": user.username, "password": PASSWORD, "client_id": app.id, "scope": "openid"}
+    token = (await site.http.post("/login", json=body)).json()["access_token"]
+    response = await site.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 200, response.text
-    assert response.json()["sub"] == login.user.id
+    assert response.json()["sub"] == user.id
 
 
 async def test_the_admin_api_takes_a_programs(site: Site) -> None:

@@ -329,6 +329,22 @@ async def test_a_flood_of_unknown_keys_does_not_hold_up_who_has_a_known_one() ->
     flood.cancel()
 
 
+async def test_strangers_whose_servers_never_answer_keep_nobody_elses_keys_from_being_fetched() -> None:
+    who, site = signer("ES256"), Site(signer("ES256").jwks(), seconds=60)
+    keys, assertion = site.keys(), who.assertion("app", ISSUER, NOW)
+    strangers = [a_client(origin="document", jwks_uri=f"{URI}?{number}") for number in range(40)]
+    waiting = [asyncio.create_task(refused(assertion, client=stranger, keys=keys)) for stranger in strangers]
+    await asyncio.sleep(0.01)
+    assert site.asked == client_keys.STRANGERS_AT_ONCE
+    assert "wait" in str((await waiting[-1]).detail)
+    site.seconds = 0
+    assert await verified(assertion, client=a_client(jwks_uri=URI), keys=keys)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert await verified(assertion, client=strangers[-1], keys=keys), "it was not held against it"
+
+
 async def test_an_address_that_fails_is_left_alone_for_half_a_minute() -> None:
     who, site = signer("ES256"), Site(signer("ES256").jwks())
     site.fails = True
