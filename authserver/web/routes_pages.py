@@ -31,6 +31,6 @@ def page_routes(s: Services) -> Iterable[Rule]:
         rule(f"{ACCOUNT}/consents/withdraw", page=True, post=account.withdraw),
         rule(LOGOUT, page=True, get=logout.get, post=logout.post),
         rule(DEVICE, page=True, get=device.get, post=device.post),
-        rule("/device", page=True, get=device.redirect),
+        rule("/device", page=True, get=device.redirect, post=device.post),
         rule(f"{STATIC}/{{file}}", get=StaticFiles().get),
     )

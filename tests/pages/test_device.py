@@ -55,6 +55,14 @@ async def test_the_page_says_who_asks_from_where_and_when_to_stop(site: Site) ->
     assert page.response.headers["content-security-policy"].endswith("; form-action 'self'")
 
 
+async def test_the_short_address_takes_the_code_too(site: Site) -> None:
+    asked, browser = await _waiting(site), await _person(site)
+    csrf = (await browser.get("/device")).forms["device"].fields["csrf"]
+    page = await browser.post("/device", csrf=csrf, user_code=asked["user_code"])
+    assert page.shown("client_name") == "Television"
+    assert (await browser.post("/device", csrf="x", user_code=asked["user_code"])).status == 403
+
+
 @pytest.mark.parametrize(
     ("button", "title", "state"),
     [("allow", "Device connected", "tokens"), ("deny", "Device refused", "access_denied")],

@@ -59,7 +59,7 @@ class DevicePage:
         return self._entry(request, live, code if code is not None and _TYPED.fullmatch(code) else "")
 
     async def post(self, request: Request) -> Response:
-        """First the code alone: who asks? Then with the answer."""
+        """First the code alone: who asks? Then with the answer. Also of the short address."""
         live, form = await self.visitors.sent(request)
         caller = caller_of(request, f"user:{live.user_id}")
         typed = form.get("user_code") or ""
