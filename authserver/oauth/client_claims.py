@@ -89,11 +89,12 @@ def client_id_alone(presented: PresentedCredentials) -> Claim | None:
     """A client that cannot keep a secret (RFC 6749 section 2.1), or one that its certificate proves (RFC 8705
     section 2)."""
     client_id = presented.form.get("client_id")
-    others = (presented.form.get(name) for name in ("client_secret", "client_assertion", "client_assertion_type"))
-    if client_id is None or presented.authorization is not None or any(other is not None for other in others):
+    if client_id is None or presented.authorization is not None or not _PROOFS.isdisjoint(presented.form.first):
         return None
     return Claim(client_id, ("none", "tls_client_auth", "self_signed_tls_client_auth"))
 
+
+_PROOFS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 
 Reader = Callable[[PresentedCredentials], Claim | None]
 
@@ -107,11 +108,12 @@ METHODS: Mapping[AuthMethod, Reader] = {
     "none": client_id_alone,
 }
 """All that there are, in the order in which they are announced; `ClientAuthenticator.methods` says which are on."""
+_READERS = tuple(dict.fromkeys(METHODS.values()))
 
 
 def the_only_claim(presented: PresentedCredentials) -> Claim:
     """Raises InvalidRequest when more than one method was used, InvalidClient when none was."""
-    claims = [claim for read in dict.fromkeys(METHODS.values()) if (claim := read(presented)) is not None]
+    claims = [claim for read in _READERS if (claim := read(presented)) is not None]
     if len(claims) > 1:
         raise InvalidRequest("use one way of client authentication, not several")
     if not claims:

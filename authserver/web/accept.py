@@ -12,6 +12,8 @@ _QUALITY = re.compile(r"[01](\.\d{0,3})?")
 def weight(scope: Scope, media_type: str) -> float:
     """Of a media type as it is named in Accept, wildcards aside; 0 if it is not."""
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1").lower()
+    if media_type not in accept:
+        return 0.0
     for offered in accept.split(","):
         name, *parameters = (part.strip() for part in offered.split(";"))
         if name == media_type:

@@ -29,6 +29,7 @@ class IntrospectEndpoint:
         form = await read_form(request)
         caller = await self.clients.authenticate(presented(request, form))
         answer = await self.introspector.introspect(caller, form.require("token"), form.get("token_type_hint"))
-        if weight(request.scope, SIGNED) > 0 and weight(request.scope, SIGNED) >= weight(request.scope, JSON):
+        signed = weight(request.scope, SIGNED)
+        if signed > 0 and signed >= weight(request.scope, JSON):
             return Response(self.introspector.signed(caller, answer), media_type=SIGNED, headers=NO_STORE)
         return NoStoreJson(answer)

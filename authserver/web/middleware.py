@@ -135,7 +135,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], *self._headers, (b"x-request-id", self._request_id.encode())]
-            if not any(name == b"content-security-policy" for name, _ in message["headers"]):
+            if b"content-security-policy" not in dict(message["headers"]):
                 headers.append(_CSP)
             headers += self._scope.get(MORE_HEADERS, ())
             message["headers"] = headers + _CORS if self._scope.get("cors") else headers

@@ -44,8 +44,11 @@ class ProofOfPossession:
 
         Raises InvalidDpopProof, UseDpopNonce.
         """
+        proofs = request.headers.getlist("dpop")
+        if not proofs:
+            return None
         jkt = await self.gate.prove(
-            request.headers.getlist("dpop"),
+            proofs,
             method=request.method,
             url=called_url(request, self.issuer),
             access_token=access_token,
