@@ -41,8 +41,9 @@ def _calm(text: str) -> list[str]:
 
 
 def visible_lines(text: str) -> str:
-    """Several lines, each as it is but for its hidden characters."""
-    return "\n".join(visible(line, 400) for line in text.splitlines()[:200])
+    """Several lines, each as it is but for its hidden characters. Nothing is cut off: what somebody agrees to must not
+    stand behind something long."""
+    return "\n".join("".join(_calm(line)) for line in text.split("\n"))
 
 
 def when(at: Instant) -> str:

@@ -70,6 +70,16 @@ async def test_a_program_that_poses_as_one_of_the_house_gets_nothing_unseen(site
     assert page.location.startswith(f"{asked}?code=")
 
 
+async def test_nothing_of_what_is_allowed_hides_behind_something_long(site: Site) -> None:
+    one = await asker(site, await web_app(site, authorization_details_types=("payment",)))
+    await log_in(one.browser, await site.user())
+    detail = {"type": "payment", "a": [1] * 900, "b": "x" * 1000 + "everything", "c": "the whole account"}
+    page = await one.pushed(authorization_details=json.dumps([detail]))
+    (shown,) = [pre.text for pre in page.document.all("pre")]
+    assert "everything" in shown
+    assert "the whole account" in shown
+
+
 # -- the same page twice ----------------------------------------------------------------------
 
 

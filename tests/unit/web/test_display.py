@@ -41,6 +41,12 @@ def test_lines_stay_lines() -> None:
     assert visible_lines('{\n  "a": "\u202eb"\n}') == '{\n  "a": "\ufffdb"\n}'
 
 
+def test_nothing_of_several_lines_is_cut_off() -> None:
+    text = "\n".join(["x" * 1000] * 1000)
+    assert visible_lines(text) == text
+    assert visible_lines("a\u2028b\rc") == "a\ufffdb\ufffdc"
+
+
 @pytest.mark.parametrize(
     ("uri", "host"),
     [
