@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+from authserver.accounts.throttle import network_of
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
 from authserver.clock import Clock
@@ -149,6 +150,6 @@ class DeviceAuthorization:
 
 
 def _buckets(session: Session, caller: Caller) -> tuple[bytes, bytes]:
-    names = f"user code, account {session.user_id}", f"user code, address {caller.address}"
+    names = f"user code, account {session.user_id}", f"user code, address {network_of(caller.address)}"
     first, second = (hashlib.sha256(name.encode()).digest() for name in names)
     return first, second

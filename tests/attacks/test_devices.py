@@ -6,13 +6,16 @@ import asyncio
 
 import pytest
 
+from authserver.model.audit import Caller
+from authserver.model.errors import TooManyRequests
 from authserver.model.time import SECOND
-from authserver.oauth.device import DEVICE_CODE, GUESSES
+from authserver.oauth.device import DEVICE_CODE, GUESSES, UnknownUserCode
 from authserver.verifier.testing import ProofKey
 from tests.browser import Browser
 from tests.grants.test_device_code import answer, ask, person, poll, television
 from tests.people import pass_time
 from tests.site import ISSUER, TEST, Party, Site, claims_of
+from tests.storage.builders import a_session
 
 __all__ = ["television"]
 
@@ -38,6 +41,20 @@ async def test_another_account_at_the_same_address_has_no_guesses_left_either(si
     for _ in range(GUESSES):
         assert await typed(first, "BBBB-BBBB") == 400
     assert await typed(second, "BBBB-BBBB") == 429
+
+
+async def test_a_network_of_addresses_has_the_guesses_of_one(site: Site) -> None:
+    wrong = 0
+    for number in range(GUESSES + 1):
+        caller = Caller(actor="", address=f"2001:db8:0:7::{number:x}")
+        session = a_session(await site.user())
+        try:
+            await site.services.device_authorization.find("BBBB-BBBB", session, caller)
+        except UnknownUserCode:
+            wrong += 1
+        except TooManyRequests:
+            break
+    assert wrong == GUESSES
 
 
 async def test_polling_too_fast_is_slowed_down_on_all_servers_and_for_good(site: Site, television: Party) -> None:
