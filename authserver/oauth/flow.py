@@ -60,10 +60,7 @@ class PendingRequest:
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
-    """Show the log-in page."""
-
-    again: bool = False
-    """Somebody is logged in, and has to log in once more (or somebody else has to)."""
+    """Show the log-in page; also where somebody is logged in and has to once more, or somebody else has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ def next_step(
     if refused is not None:
         return Refuse(refused)
     if not _is_good_enough(pending, session, subject, now):
-        return _or_refuse(LogIn(again=True), pending, _why_again(pending))
+        return _or_refuse(LogIn(), pending, _why_again(pending))
     granted = pending.request.scope if pending.approval is None else pending.approval.scope
     if _has_consent(pending, session, consent, granted):
         return Issue(session, granted)

@@ -79,12 +79,12 @@ def test_nobody_logs_in_somebody_gets_a_code():
 
 
 def test_prompt_login_wants_a_log_in_since_the_request_came():
-    assert step(pending(prompt=("login",))) == LogIn(again=True)
+    assert step(pending(prompt=("login",))) == LogIn()
     assert step(pending(prompt=("login",)), FRESH) == Issue(FRESH, ("openid", "read"))
 
 
 def test_choosing_an_account_is_logging_in_to_it():
-    assert step(pending(prompt=("select_account",))) == LogIn(again=True)
+    assert step(pending(prompt=("select_account",))) == LogIn()
     assert isinstance(step(pending(prompt=("select_account",)), FRESH), Issue)
 
 
@@ -94,19 +94,19 @@ def test_choosing_an_account_is_logging_in_to_it():
 )
 def test_max_age_counts_from_the_log_in_and_one_for_this_request_is_never_too_old(max_age, age, again):
     got = step(pending(max_age=max_age), session(age=age))
-    assert (got == LogIn(again=True)) is again
+    assert (got == LogIn()) is again
     assert isinstance(got, Issue) is not again
 
 
 def test_another_user_than_the_hinted_one_has_to_log_in_and_then_to_be_the_right_one():
-    assert step(pending(id_token_hint=BOB)) == LogIn(again=True)
+    assert step(pending(id_token_hint=BOB)) == LogIn()
     assert refused(step(pending(id_token_hint=BOB), FRESH)) == "login_required"
     assert isinstance(step(pending(id_token_hint=ADA)), Issue)
 
 
 @pytest.mark.parametrize("place", ["id_token", "userinfo"])
 def test_the_claim_sub_insists_on_a_user_too(place: str):
-    assert step(pending(claims={place: {"sub": {"value": BOB}}})) == LogIn(again=True)
+    assert step(pending(claims={place: {"sub": {"value": BOB}}})) == LogIn()
     assert isinstance(step(pending(claims={place: {"sub": {"value": ADA}}})), Issue)
     assert isinstance(step(pending(claims={place: {"sub": None}})), Issue)
 
@@ -135,7 +135,7 @@ def test_an_essential_acr_that_cannot_be_had_is_refused_at_once():
 def test_an_essential_acr_that_can_be_had_is_worth_a_log_in():
     asked = pending(claims=essential("urn:example:hardware", PASSWORD_ACR))
     assert isinstance(step(asked), Issue)
-    assert step(asked, session(acr=None)) == LogIn(again=True)
+    assert step(asked, session(acr=None)) == LogIn()
     assert refused(step(asked, session(acr=None, age=SECOND))) == "unmet_authentication_requirements"
 
 
