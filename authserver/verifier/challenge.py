@@ -119,6 +119,23 @@ class Guard:
         if needs.acr or needs.max_age is not None:
             self.verifier.require_authentication(token, acr=needs.acr, max_age=needs.max_age)
 
+    def check(
+        self,
+        authorization: Sequence[str],
+        needs: Needs = Needs(),  # noqa: B008 - immutable
+        request: RequestFacts | None = None,
+    ) -> VerifiedToken:
+        """The verified token of a request with these Authorization headers; raises Refusal."""
+        return self.admit(self.presented(authorization, request), needs)
+
+    async def check_async(
+        self,
+        authorization: Sequence[str],
+        needs: Needs = Needs(),  # noqa: B008 - immutable
+        request: RequestFacts | None = None,
+    ) -> VerifiedToken:
+        return await self.admit_async(self.presented(authorization, request), needs)
+
     def nonce_header(self, shown: Shown | None) -> tuple[tuple[str, str], ...]:
         """For answers to whoever uses DPoP, where nonces are asked for (RFC 9449 section 8.2)."""
         nonce = self.verifier.dpop_nonce() if shown is not None and shown.scheme == "DPoP" else None

@@ -576,7 +576,7 @@ def test_without_a_request_a_guard_lets_only_bearer_tokens_in(
     shared: FakeIssuer, verifier: Verifier, key: ProofKey
 ) -> None:
     guard, token = Guard(verifier), shared.token(bound_to=key)
-    assert isinstance(guard.admit(guard.presented([f"Bearer {shared.token()}"])), VerifiedToken)
+    assert isinstance(guard.check([f"Bearer {shared.token()}"]), VerifiedToken)
     for header in (f"Bearer {token}", f"DPoP {token}"):
         with pytest.raises(Refusal):
-            guard.admit(guard.presented([header]))
+            guard.check([header])
