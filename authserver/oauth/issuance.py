@@ -50,9 +50,10 @@ class TokenIssuance:
         audience = tuple(name for name in authorization.audience if name in allowed)
         if not audience:
             raise InvalidGrant("none of the resources that were granted is left to this client")
-        if scope == authorization.scope and audience == authorization.audience:
+        openid = authorization.openid if "openid" in client.scopes else None
+        if (scope, audience, openid) == (authorization.scope, authorization.audience, authorization.openid):
             return authorization
-        return replace(authorization, scope=scope, audience=audience)
+        return replace(authorization, scope=scope, audience=audience, openid=openid)
 
     async def access_token(self, authorization: Authorization) -> MintedToken:
         """In the form that the client has its tokens in; raises as `answer` does."""

@@ -11,6 +11,7 @@ import pytest
 from authserver.model.client import Client
 from authserver.model.errors import InvalidToken
 from authserver.model.grant import Authorization, Confirmation, OpenIdFacts, Terms, Versions
+from authserver.oauth.errors import InvalidGrant
 from authserver.oauth.issuance import TokenIssuance
 from authserver.tokens.id_token import IdTokens
 from authserver.tokens.issuer import TokenIssuer
@@ -57,6 +58,16 @@ async def test_an_openid_request_gives_an_id_token_that_vouches_for_the_access_t
         digest = algorithm.compute_hash_digest(str(answer["access_token"]).encode())
         assert claims["at_hash"] == base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
         assert (header["typ"], claims["aud"], claims["nonce"]) == ("JWT", "app", "n")
+
+
+async def test_what_the_client_has_lost_since_is_not_given(issuance: TokenIssuance) -> None:
+    granted: dict[str, Any] = {"scope": ("openid", "read"), "audience": (API, "https://b"), "openid": OpenIdFacts("n")}
+    answer = await issuance.answer(earned({"scopes": ("read", "write")}, **granted))
+    assert "id_token" not in answer
+    claims = unverified(answer["access_token"])[1]
+    assert (answer["scope"], claims["scope"], claims["aud"]) == ("read", "read", API)
+    with pytest.raises(InvalidGrant, match="resources"):
+        await issuance.answer(earned({"resources": ("https://c",)}, **granted))
 
 
 async def test_a_program_has_no_id_token_whatever_it_asks_for(issuance: TokenIssuance) -> None:
