@@ -63,6 +63,17 @@ def _redact_event(logger: Any, method: str, event: MutableMapping[str, Any]) -> 
     return event
 
 
+def _make_printable(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For terminals, which obey what strangers may have put into a path: a control character is shown, not sent."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            kept = "\n" if name == "exception" else ""
+            event[name] = "".join(
+                c if c.isprintable() or c in kept else c.encode("unicode_escape").decode("ascii") for c in value
+            )
+    return event
+
+
 def _add_request_id(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     current = request_id.get()
     if current:
@@ -96,6 +107,7 @@ def _configure(form: Literal["console", "json"], level: str) -> None:
             _add_request_id,
             structlog.processors.format_exc_info,
             _redact_event,
+            *(() if form == "json" else (_make_printable,)),
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -110,3 +110,18 @@ def test_a_gauge_is_asked_when_somebody_looks_and_may_be_registered_again() -> N
     telemetry.gauge("authserver_test_gauge", "test", lambda: 1.0)
     telemetry.gauge("authserver_test_gauge", "test", lambda: 2.0)
     assert "authserver_test_gauge 2.0" in telemetry.render_metrics().decode()
+
+
+@pytest.mark.usefixtures("_logging")
+def test_nothing_in_a_line_is_obeyed_by_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.set_up_logging("console", "INFO")
+    try:
+        raise ValueError("\x1b[31mred")
+    except ValueError:
+        telemetry.logger("t").exception("x", path="/\x1b]0;title\x07", agent="\u202eabc\u2028d\x85e", name="Zoë")
+    said = capsys.readouterr().err
+    assert all(character.isprintable() or character == "\n" for character in said)
+    first = said.splitlines()[0]
+    assert "path=/\\x1b]0;title\\x07" in first
+    assert "agent=" in first
+    assert "Zoë" in first
