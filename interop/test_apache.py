@@ -25,7 +25,7 @@ from tests.servers import free_port
 HERE = Path(__file__).parent / "apache"
 SETTINGS = {"outgoing_allow_loopback": "true", "outgoing_ca_file": "ca.pem"}
 API = "https://api.example"
-PATIENCE = 15.0
+PATIENCE = 30.0
 PAGE = (
     '<!DOCTYPE html><link rel=icon href=data:,><p id=who><!--#echo var="REMOTE_USER" --> <!--#echo var="{}" --></p>\n'
 )

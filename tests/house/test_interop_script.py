@@ -48,12 +48,12 @@ def test_an_ordinary_user_is_told_what_is_missing(checkout: Path) -> None:
 
 def test_root_installs_what_is_missing_and_nothing_more(checkout: Path) -> None:
     done = run(checkout, "-k", "nginx", user=0)
-    assert done.stdout == "tests: -m pytest interop -k nginx\n"
+    assert done.stdout == "tests: -m pytest -n 2 --dist loadfile interop -k nginx\n"
     asked = (checkout / "asked").read_text().splitlines()
     assert asked == ["apt-get update -qq", f"apt-get install -y -qq --no-install-recommends {MISSING}"]
 
 
 def test_nothing_is_installed_where_all_is_there(checkout: Path) -> None:
     (checkout / HERE).touch()
-    assert run(checkout, user=0).stdout == "tests: -m pytest interop\n"
+    assert run(checkout, user=0).stdout == "tests: -m pytest -n 2 --dist loadfile interop\n"
     assert not (checkout / "asked").exists()
