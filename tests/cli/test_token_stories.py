@@ -188,10 +188,10 @@ def test_a_traded_token_tells_for_whose_it_was_traded_and_who_acts(cli: Desk, we
         client, code = await services.clients.get("web"), await a_code(services)
         form = Form({"code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER})
         authorization = await services.grants["authorization_code"].redeem(client, form, Caller(actor="anonymous"))
-        mine = await services.issuance.answer(replace(authorization, audience=("service",)))
+        mine = await services.issuance.access_token(replace(authorization, audience=("service",)))
         grant = services.grants["urn:ietf:params:oauth:grant-type:token-exchange"]
         kind = "urn:ietf:params:oauth:token-type:access_token"
-        asked = Form({"subject_token": mine["access_token"], "subject_token_type": kind, "resource": services.issuer})
+        asked = Form({"subject_token": mine.token, "subject_token_type": kind, "resource": services.issuer})
         service = await services.clients.get("service")
         given = await grant.redeem(service, asked, Caller(actor="anonymous"))
         return dict(await services.issuance.answer(given))
