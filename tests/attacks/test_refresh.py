@@ -181,7 +181,7 @@ async def test_a_replay_of_a_revoked_family_is_no_reuse(server: OAuthServer):
 
 async def test_a_refresh_token_is_not_spent_while_there_is_no_key_to_sign_with(server: OAuthServer):
     log_in = await server.a_log_in()
-    server.ring._snapshot = replace(server.ring.snapshot, signing=None)
+    server.ring._snapshot = replace(server.ring.snapshot, signers={})
     assert (await server.refresh(log_in)).status_code == 503
     assert (await server.family(log_in)).generation == 0
 
