@@ -24,7 +24,8 @@ def program(name: str) -> str:
     """Its path. Raises Missing."""
     everywhere = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     for each in (name, *OTHER_NAMES.get(name, ())):
-        if (found := shutil.which(each, path=everywhere)) is not None:
+        found: str | None = shutil.which(each, path=everywhere)
+        if found is not None:
             return found
     raise Missing(f"no {name} on this machine; on Debian: apt-get install {PACKAGES[name]}")
 

@@ -40,7 +40,8 @@ def provider(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     directory = tmp_path_factory.mktemp("provider")
     make_certificates(directory)
     settings: dict[str, object] = {"issuer": f"https://localhost:{port}/auth", "trusted_proxies": "127.0.0.1"}
-    process = ServerProcess(directory, **settings)
+    process = ServerProcess(directory)
+    process.configure(**settings)
     served = Provider(process, directory, settings)
     try:
         for command in ("init", "migrate"):
