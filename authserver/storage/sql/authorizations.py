@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authserver.model.audit import AuditEvent
 from authserver.model.authorization import AuthorizationCode, AuthorizationRequest, Grantor, PushedRequest
+from authserver.model.grant import Versions
 from authserver.model.revocation import RevocationOutcome
 from authserver.model.time import Instant
 from authserver.storage.interface import FirstFamilies, Redeemed, RedeemRefusal
 from authserver.storage.sql import rows
-from authserver.storage.sql.books import record
+from authserver.storage.sql.books import record, recording
 from authserver.storage.sql.database import Database
 from authserver.storage.sql.ending import NOT_FOUND, combined, end_family, end_sessions
-from authserver.storage.sql.hot import HotStatement, inserting
-from authserver.storage.sql.opening import redeem
+from authserver.storage.sql.hot import HotStatement, Step, inserting
+from authserver.storage.sql.opening import opening, redeem
 from authserver.storage.sql.tables import authorization_codes, consents, families, pushed_requests, sessions
 
 PUSHED = ("handle_hash", "client_id", "request", "created_at", "expires_at", "spent_at")
@@ -31,13 +32,23 @@ LOOK = HotStatement(
     now=int,
 )
 GET = HotStatement(f"SELECT {', '.join(CODE)} FROM authorization_codes WHERE handle_hash = :handle", handle=bytes)
-SPEND = text(
+SPEND_HOT = HotStatement(
     """
 UPDATE authorization_codes SET spent_at = :now, kept_until = :until
 WHERE handle_hash = :handle AND spent_at IS NULL AND expires_at > :now
  AND family_id = :family AND session_id = :session AND user_id = :user AND client_id = :client
-"""
+RETURNING handle_hash
+""",
+    writes=True,
+    handle=bytes,
+    now=int,
+    until=int,
+    family=str,
+    session=str,
+    user=str,
+    client=str,
 )
+SPEND = SPEND_HOT.clause
 CLIENT_VERSION = "client_version"
 """Beside the members of the request, and none of them."""
 ADD_CODE = insert(authorization_codes)
@@ -80,10 +91,28 @@ class SqlAuthorizations:
     async def redeem(
         self, handle_hash: bytes, *, at: Instant, first: FirstFamilies, event: AuditEvent
     ) -> Redeemed | RedeemRefusal:
+        if first.offline is None:
+            return await self._redeem_one(handle_hash, at, first, event)
+
         async def spend(connection: AsyncConnection) -> RedeemRefusal | None:
             return await _spend(connection, handle_hash, at, first)
 
         return await redeem(self._db, spend, first, at=at, event=event)
+
+    async def _redeem_one(
+        self, handle_hash: bytes, at: Instant, first: FirstFamilies, event: AuditEvent
+    ) -> Redeemed | RedeemRefusal:
+        """The usual exchange, without offline access: half of what it costs as an ordinary transaction."""
+        steps = (
+            Step(SPEND_HOT, _spending(handle_hash, at, first)),
+            opening(first.family, at, first.client_version),
+            recording(event),
+        )
+        spent, *opened = await self._db.hot_transaction(steps)
+        if not spent:
+            code = await self.code(handle_hash)
+            return "expired" if code is None or code.spent_at is None else "spent"
+        return Redeemed(Versions(*opened[0][0])) if opened[0] else "over"
 
     async def replayed(self, family_id: str, *, at: Instant, event: AuditEvent) -> RevocationOutcome:
         async def work(connection: AsyncConnection) -> RevocationOutcome:
@@ -127,10 +156,17 @@ async def _spend_pushed(connection: AsyncConnection, handle_hash: bytes, code: A
 async def _spend(
     connection: AsyncConnection, handle_hash: bytes, at: Instant, first: FirstFamilies
 ) -> RedeemRefusal | None:
+    if (await connection.execute(SPEND, _spending(handle_hash, at, first))).first():
+        return None
+    spent = await connection.scalar(select(codes.spent_at).where(codes.handle_hash == handle_hash))
+    return "expired" if spent is None else "spent"
+
+
+def _spending(handle_hash: bytes, at: Instant, first: FirstFamilies) -> dict[str, Any]:
     """Only for the family that the code names: otherwise a replay would not know what to end."""
     family = first.family
     lives = [family.abs_until] if first.offline is None else [family.abs_until, first.offline[1].abs_until]
-    values = {
+    return {
         "handle": handle_hash,
         "now": at,
         "until": max(lives),
@@ -139,10 +175,6 @@ async def _spend(
         "user": family.user_id,
         "client": family.client_id,
     }
-    if (await connection.execute(SPEND, values)).rowcount:
-        return None
-    spent = await connection.scalar(select(codes.spent_at).where(codes.handle_hash == handle_hash))
-    return "expired" if spent is None else "spent"
 
 
 async def _owner(connection: AsyncConnection, family_id: str, at: Instant) -> tuple[str, str] | None:

@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from authserver.model.audit import AuditEvent
 from authserver.model.page import Page, PageRequest
 from authserver.storage.sql import tables
+from authserver.storage.sql.hot import Step, inserting
 from authserver.storage.sql.rows import event_values
 
 T = TypeVar("T")
 MAX_PAGE = 200
 RECORD = tables.audit.insert()
+RECORD_HOT = inserting(tables.audit, tuple(column.name for column in tables.audit.columns), conflict="")
 _LAST_ENTRY = {
     "sqlite": text("SELECT max(id) FROM revocation_outbox"),  # exact: this transaction holds the write lock
     "postgresql": text("SELECT currval(pg_get_serial_sequence('revocation_outbox', 'id'))"),
@@ -25,6 +27,11 @@ _LAST_ENTRY = {
 async def record(connection: AsyncConnection, event: AuditEvent | None) -> None:
     if event is not None:
         await connection.execute(RECORD, event_values(event))
+
+
+def recording(event: AuditEvent) -> Step:
+    """`record`, as the last step of a hot transaction."""
+    return Step(RECORD_HOT, event_values(event))
 
 
 async def last_entry(connection: AsyncConnection) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from authserver.clock import Clock
 from authserver.storage.interface import StorageUnavailable
 from authserver.storage.sql.errors import TryAgain, is_worth_another_try, translated
-from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.hot import HotStatement, Step
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
@@ -69,6 +69,21 @@ class Database(ABC):
                         raise
                 await asyncio.sleep(0)  # lets the loop see which other connections the server has closed
             return await self.fetch_hot(statement, values)
+
+    @abstractmethod
+    async def run_hot(self, steps: Sequence[Step]) -> list[Sequence[Sequence[Any]]]:
+        """One try at `hot_transaction`, with the driver's exceptions."""
+
+    async def hot_transaction(self, steps: Sequence[Step]) -> list[Sequence[Sequence[Any]]]:
+        """The rows of each of these statements, in one transaction that ends with the first that gives none: what was
+        done by then is committed. Tried again after a deadlock, which undoes it all, and after nothing else."""
+        for _ in range(ATTEMPTS):
+            try:
+                with translated():
+                    return await self.run_hot(steps)
+            except TryAgain:
+                continue
+        raise StorageUnavailable("gave up after repeated deadlocks")
 
     async def read(self, work: Work[T]) -> T:
         with translated(last_try=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect, Table, TextClause, bindparam, text
+from sqlalchemy import Dialect, Insert, Table, TextClause, bindparam, text
 from sqlalchemy.types import BigInteger, LargeBinary, Text, TypeEngine
 
 _TYPES: Mapping[type, TypeEngine[Any]] = {str: Text(), int: BigInteger(), bytes: LargeBinary()}
@@ -18,18 +18,20 @@ class Compiled(NamedTuple):
     sql: str
     order: tuple[str, ...]
     """The parameter behind each placeholder."""
+    fixed: Mapping[str, Any]
+    """Those that SQLAlchemy made of constants."""
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        return [values[name] for name in self.order]
+        given = {**self.fixed, **values}
+        return [given[name] for name in self.order]
 
 
 class HotStatement:
     """SQL text with `:name` parameters of the given Python types (str, int or bytes; None is a value too)."""
 
-    def __init__(self, sql: str, *, writes: bool = False, **types: type) -> None:
-        self.clause: TextClause = text(sql).bindparams(
-            *(bindparam(name, type_=_TYPES[kind]) for name, kind in types.items())
-        )
+    def __init__(self, sql: str | Insert, *, writes: bool = False, **types: type) -> None:
+        """`sql` may be put together by SQLAlchemy, too: its parameters have types already."""
+        self.clause: TextClause | Insert = _typed(sql, types) if isinstance(sql, str) else sql
         self.writes = writes
         self._compiled: dict[str, Compiled] = {}
 
@@ -37,8 +39,20 @@ class HotStatement:
         known = self._compiled.get(dialect.name)
         if known is None:
             fresh: Any = self.clause.compile(dialect=dialect)
-            known = self._compiled[dialect.name] = Compiled(str(fresh), tuple(fresh.positiontup))
+            fixed = {name: bind.effective_value for name, bind in fresh.binds.items() if not bind.required}
+            known = self._compiled[dialect.name] = Compiled(str(fresh), tuple(fresh.positiontup), fixed)
         return known
+
+
+class Step(NamedTuple):
+    """Of a transaction (see `Database.hot_transaction`)."""
+
+    statement: HotStatement
+    values: Mapping[str, Any]
+
+
+def _typed(sql: str, types: Mapping[str, type]) -> TextClause:
+    return text(sql).bindparams(*(bindparam(name, type_=_TYPES[kind]) for name, kind in types.items()))
 
 
 def inserting(table: Table, names: tuple[str, ...], *, conflict: str = "ON CONFLICT DO NOTHING") -> HotStatement:

@@ -7,11 +7,13 @@ statement itself. See docs/decisions/0002-hot-statements.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
 
 
 class HotConnections:
@@ -30,26 +32,48 @@ class HotConnections:
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """Run it in autocommit, with the driver's exceptions."""
+
+        async def work(driver: Any) -> Sequence[Sequence[Any]]:
+            rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *arguments)
+            return rows
+
+        return await self._on_one(work)
+
+    async def transaction(self, steps: Sequence[tuple[str, Sequence[Any]]]) -> list[Sequence[Sequence[Any]]]:
+        """Run them in one transaction that ends with the first that gives no row, with the driver's exceptions."""
+
+        async def work(driver: Any) -> list[Sequence[Sequence[Any]]]:
+            done: list[Sequence[Sequence[Any]]] = []
+            async with driver.transaction(isolation="read_committed"):
+                for sql, arguments in steps:
+                    done.append(await driver.fetch(sql, *arguments))
+                    if not done[-1]:
+                        break
+            return done
+
+        return await self._on_one(work)
+
+    async def _on_one(self, work: Callable[[Any], Awaitable[T]]) -> T:
         if self._free.locked():
             async with asyncio.timeout(self._patience):
                 await self._free.acquire()
         else:
             await self._free.acquire()
         try:
-            return await self._fetch(sql, arguments)
+            return await self._run(work)
         finally:
             self._free.release()
 
-    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         pooled = self._take() or await self._engine.raw_connection()
         driver: Any = pooled.driver_connection
         try:
-            rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *arguments)
+            done = await work(driver)
         except BaseException as error:
             self._after(error, pooled)
             raise
         self._keep(pooled)
-        return rows
+        return done
 
     def _after(self, error: BaseException, pooled: Any) -> None:
         """Keep it after the server's own answer, not when nobody knows its state."""

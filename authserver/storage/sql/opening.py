@@ -18,6 +18,7 @@ from authserver.storage.sql import rows
 from authserver.storage.sql.alive import issuer_stands, user_stands
 from authserver.storage.sql.books import record
 from authserver.storage.sql.database import ATTEMPTS, Database, Undo
+from authserver.storage.sql.hot import HotStatement, Step
 from authserver.storage.sql.tables import clients, families, issuer, sessions, users
 
 Spend: TypeAlias = Callable[[AsyncConnection], Awaitable[RedeemRefusal | None]]
@@ -76,9 +77,18 @@ async def insert_family(
 ) -> Versions | None:
     """`hold`: lock the session, so that an end of it waits for this family or is seen here. `client_version`: only
     while the client is at this one."""
-    values = _named(rows.family_values(family), rows.FAMILY) | {"now": now, "client_version": client_version}
+    values = _new_family(family, now, client_version)
     row = (await connection.execute(NEW_FAMILY_HELD if hold else NEW_FAMILY, values)).first()
     return Versions(*row) if row is not None else None
+
+
+def opening(family: Family, now: Instant, client_version: int | None) -> Step:
+    """`insert_family` that holds the session, as a step of a hot transaction: it gives its versions, or no row."""
+    return Step(NEW_FAMILY_HOT, _new_family(family, now, client_version))
+
+
+def _new_family(family: Family, now: Instant, client_version: int | None) -> dict[str, Any]:
+    return _named(rows.family_values(family), rows.FAMILY) | {"now": now, "client_version": client_version}
 
 
 # -- the statements, put together once: that costs as much as running them
@@ -156,3 +166,4 @@ NEW_SESSION_BY_PASSWORD = _session_of(users.c.password_hash == bindparam("passwo
 SESSION_BESIDE = _session_beside().returning(sessions.c.id)
 NEW_FAMILY = _family_of_living(hold=False).returning(*FAMILY_VERSIONS)
 NEW_FAMILY_HELD = _family_of_living(hold=True).returning(*FAMILY_VERSIONS)
+NEW_FAMILY_HOT = HotStatement(NEW_FAMILY_HELD, writes=True)

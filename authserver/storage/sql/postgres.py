@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from authserver.clock import Clock
 from authserver.storage.sql.database import Database, T, UnsafeDatabase, Work
 from authserver.storage.sql.errors import also_raised, translated
-from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.hot import HotStatement, Step
 from authserver.storage.sql.hot_connections import HotConnections
 
 POOL_TIMEOUT = 2.0
@@ -108,3 +108,7 @@ class PostgresDatabase(Database):
     async def fetch_hot(self, statement: HotStatement, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         compiled = statement.compiled(self._engine.dialect)
         return await self._hot.fetch(compiled.sql, compiled.arguments(values))
+
+    async def run_hot(self, steps: Sequence[Step]) -> list[Sequence[Sequence[Any]]]:
+        compiled = [(step.statement.compiled(self._engine.dialect), step.values) for step in steps]
+        return await self._hot.transaction([(each.sql, each.arguments(values)) for each, values in compiled])
