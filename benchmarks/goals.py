@@ -40,6 +40,7 @@ class Verdict:
 GOALS = (
     Goal(name="client_credentials", figure="limit_ratio", at_least=0.65),
     Goal(name="refresh", backend="postgresql*", figure="limit_ratio", at_least=0.35),
+    Goal(name="code_exchange", backend="postgresql*", figure="limit_ratio", at_least=0.2),
     Goal(name="introspection", figure="requests_per_cpu_second", at_least=5_000),
     Goal(name="jwks", figure="limit_ratio", at_least=0.6),
     # Log-in runs last and needs the most: its peak is the peak of the whole run.
