@@ -34,7 +34,6 @@ from authserver.storage.interface import Bus, ClientLookup, FamilyStore, Session
 from authserver.tokens.handles import MalformedHandle, RefreshHandles, SessionHandles
 from authserver.tokens.validation import AccessTokens
 
-
 UNREDEEMED: Final[Duration] = 2 * MINUTE
 """How long a headless log-in waits for its code to be redeemed, which lives one minute."""
 
