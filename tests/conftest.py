@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 
+from authserver import telemetry
 from authserver.accounts import passwords
 from authserver.storage.sql import (
     Database,
@@ -117,6 +120,18 @@ def _keys_parsed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signingkey, "load_der_private_key", cache(signingkey.load_der_private_key))
         yield
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What was written to the log since the last question, whatever an earlier test made of the logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    telemetry.set_up_logging("console", "INFO")
+    yield lambda: capsys.readouterr().err
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 # -- servers, one of each per test process ------------------------------------------------------

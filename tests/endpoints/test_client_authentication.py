@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -133,13 +133,11 @@ async def test_the_endpoint_or_the_token_endpoint_is_an_audience_only_for_client
         assert (await post(site, "/introspect", client_assertion=proof, **introspection)).status_code == 200
 
 
-async def test_the_log_says_which_switch_would_take_an_old_audience(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_log_says_which_switch_would_take_an_old_audience(site: Site, logged: Callable[[], str]) -> None:
     client = await signing_client(site, signer("ES256"))
     sent = assertion(site, client, signer("ES256"), f"{ISSUER}/token")
     refused(await token(site, sent))
-    told = capsys.readouterr().err
+    told = logged()
     assert "assertion_audience" in told
     assert "legacy" in told
     assert sent not in told
