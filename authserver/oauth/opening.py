@@ -90,9 +90,10 @@ class Openings:
             return Opened(_first(granted, self._refreshable(granted, session, handle, now)), handle.token)
         away = self._offline_session(granted, session, now)
         handle = self.handles.first(family_id := uuid7(now))
-        terms = replace(granted.terms, sid=granted.family_id)
+        terms = granted.terms if granted.apart else replace(granted.terms, sid=granted.family_id)
         offline = self._refreshable(replace(granted, family_id=family_id, terms=terms), away, handle, now)
-        return Opened(_first(granted, self._without_token(granted, session, now), (away, offline)), handle.token)
+        here = _unknown_to_its_client(granted) if granted.apart else granted
+        return Opened(_first(granted, self._without_token(here, session, now), (away, offline)), handle.token)
 
     def _refreshable(self, granted: Granted, session: Session, handle: NewHandle, now: Instant) -> Family:
         until = min(session.abs_until, now + self.policy.refresh_absolute)
@@ -129,6 +130,12 @@ class Openings:
 
 def _first(granted: Granted, family: Family, offline: tuple[Session, Family] | None = None) -> FirstFamilies:
     return FirstFamilies(family=family, offline=offline, client_version=granted.client_version)
+
+
+def _unknown_to_its_client(granted: Granted) -> Granted:
+    """Clients are told of the end of families with `openid` (Back-Channel Logout): not of a browser that a device was
+    approved in, because the device stays logged in."""
+    return replace(granted, scope=tuple(scope for scope in granted.scope if scope != "openid"))
 
 
 def _family(

@@ -91,6 +91,37 @@ async def test_logging_out_of_the_browser_leaves_the_device_logged_in(site: Site
     assert await site.active(tokens["access_token"])
 
 
+async def test_its_client_is_told_when_the_device_is_logged_out_and_not_when_the_browser_is(site: Site) -> None:
+    device = await site.client(
+        secret=False,
+        grant_types=(DEVICE_CODE, "refresh_token"),
+        scopes=("openid", "read"),
+        resources=(API,),
+        backchannel_logout_uri="https://television.example/logout",
+    )
+    asked = await ask(site, device)
+    browser = await person(site)
+    await answer(browser, asked["user_code"], "allow")
+    tokens = (await poll(site, device, asked["device_code"])).json()
+    sid = claims_of(tokens["id_token"])["sid"]
+    assert sid == claims_of(tokens["access_token"])["sid"]
+    await browser.get("/account/logout")
+    await browser.submit("logout")
+    assert await to_be_told(site) == 0
+    headers = await site.admin()
+    sessions = (await site.http.get(f"/admin/sessions?client_id={device.id}", headers=headers)).json()["items"]
+    assert len(sessions) == 1
+    await site.http.delete(f"/admin/sessions/{sessions[0]['session_id']}", headers=headers)
+    assert await to_be_told(site) == 1
+
+
+async def to_be_told(site: Site) -> int:
+    """How many ends of log-ins clients have still to be told."""
+    while await site.services.logouts.expand(limit=100, now=site.services.now()):
+        pass
+    return await site.services.logouts.waiting()
+
+
 async def test_a_person_says_no(site: Site, television: Party) -> None:
     asked = await ask(site, television)
     await answer(await person(site), asked["user_code"], "deny")
