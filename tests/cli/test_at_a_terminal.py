@@ -67,12 +67,16 @@ def test_a_password_is_asked_for_twice_and_not_shown(cli: Desk) -> None:
     assert cli.json("users", "list")[0]["has_password"] is True
 
 
+ASKED_AGAIN = "do not match.\r\nPassword: "
+"""Not before the prompt: a Ctrl-C between two prompts is lost on the library that asks."""
+
+
 def test_two_different_passwords_are_asked_for_again(cli: Desk) -> None:
     status, screen = at_a_terminal(
         "users", "add", "ada",
-        answers={"Password: ": PASSWORD, "Repeat for confirmation: ": "another", "do not match": "\x03"},
+        answers={"Password: ": PASSWORD, "Repeat for confirmation: ": "another", ASKED_AGAIN: "\x03"},
     )  # fmt: skip
-    assert status in (1, 130), "Ctrl-C, while it asks or just before"
+    assert status in (1, 130), "Ctrl-C"
     assert "Traceback" not in screen
     assert cli.json("users", "list") == []
 
