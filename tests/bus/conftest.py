@@ -33,7 +33,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def cache(kind: str, request: pytest.FixtureRequest) -> Cache:
+def cache(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """Patient: what it does when Redis is slow is for the tests of faults, and a busy machine is."""
+    monkeypatch.setattr("authserver.storage.redis.TIMEOUT", 5.0)
     return LocalCache() if kind == "local" else RedisCache(request.getfixturevalue("link"), LocalCache())
 
 
