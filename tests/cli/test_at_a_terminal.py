@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -52,7 +53,9 @@ def at_a_terminal(*arguments: str, answers: dict[str, str]) -> tuple[int, str]:
 
 
 def _own_the_terminal() -> None:
-    """In the child: prompts that open /dev/tty, and Ctrl-C, need a controlling terminal."""
+    """In the child: prompts that open /dev/tty, and Ctrl-C, need a controlling terminal; and whatever runs the tests in
+    the background may have had Ctrl-C ignored, which children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
