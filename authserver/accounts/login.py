@@ -47,7 +47,7 @@ class PasswordAttempt:
     """The key that the request proved to hold: the tokens are bound to it."""
     device_cookie: str | None = field(default=None, repr=False)
     session_cookie: str | None = field(default=None, repr=False)
-    """Of a session that this browser has now; a new one in its place ends it."""
+    """Of a session that this browser has now: it is renewed, or ends when another one takes its place."""
 
     @property
     def client_id(self) -> str | None:
@@ -115,16 +115,25 @@ class Login:
     ) -> tuple[User, Begun]:
         """Whose password this is, and the session."""
         user = await self._proven(attempt, key, admission, caller)
-        # First the old session: should anything fail from here on, nobody is left with two.
-        if attempt.mode == "session" and attempt.session_cookie is not None:
-            await self.sessions.replace(attempt.session_cookie, caller=caller.acting_as(f"user:{user.id}"))
-        begun = await self.sessions.begin(_log_in(attempt, user), caller)
+        begun = await self._open(attempt, user, caller)
         if begun is None:  # perhaps a log-in beside this one renewed the hash: what holds now decides
             user = await self._proven(attempt, key, admission, caller)
-            begun = await self.sessions.begin(_log_in(attempt, user), caller)
+            begun = await self._open(attempt, user, caller)
         if begun is None:
             await self._refuse("changed meanwhile", user, attempt, admission, caller)
         return user, begun
+
+    async def _open(self, attempt: PasswordAttempt, user: User, caller: Caller) -> Begun | None:
+        """In the session that this browser has, if it can go on; else in a new one, and the other ends."""
+        login, cookie = _log_in(attempt, user), attempt.session_cookie
+        if attempt.mode != "session" or cookie is None:
+            return await self.sessions.begin(login, caller)
+        renewed = await self.sessions.renew(login, cookie, caller) if attempt.client is None else None
+        if renewed is not None:
+            return renewed
+        # First the old session: should anything fail from here on, nobody is left with two.
+        await self.sessions.replace(cookie, caller=caller.acting_as(f"user:{user.id}"))
+        return await self.sessions.begin(login, caller)
 
     async def _device(self, attempt: PasswordAttempt, key: str) -> Device | None:
         """What the device cookie proves. The account is looked up for a genuine cookie only, so that the time this

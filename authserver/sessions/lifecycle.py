@@ -10,7 +10,7 @@ from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
 from authserver.clock import Clock
 from authserver.ids import uuid7
-from authserver.model.audit import Caller
+from authserver.model.audit import AuditEvent, Caller
 from authserver.model.client import Client
 from authserver.model.errors import Forbidden, NotAuthenticated, NotFound
 from authserver.model.grant import Family
@@ -66,24 +66,49 @@ class Sessions:
             return await self._begin_headless(login, login.client, caller)
         return await self._begin_token(login, login.client, caller)
 
+    async def renew(self, login: LogIn, cookie: str, caller: Caller) -> Begun | None:
+        """The user of a cookie's session logged in once more on this server's own page: the session goes on under a
+        new secret, and with it whatever other applications have under it.
+
+        None, with nothing changed: it has ended, is another user's or came through a client, or user or password
+        changed since they were checked. Then `begin` and `replace`.
+        """
+        try:
+            before = self.session_handles.parse(cookie)
+        except MalformedHandle:
+            return None
+        renewed, session = self._browser_session(login, caller, before.session_id)
+        stored = await self.sessions.renew(
+            session,
+            before.secret_hash,
+            password_hash=login.user.password_hash,
+            event=self._logged_in(login, session, None, caller, renewed=True),
+        )
+        if stored is None:
+            return None
+        return self._with_cookie(Begun(session=stored, family=None), renewed)
+
     async def _begin_browser(self, login: LogIn, caller: Caller) -> Begun | None:
-        now = self.now()
-        session_id = uuid7(now)
+        cookie, session = self._browser_session(login, caller, uuid7(self.now()))
+        begun = await self._store(login, session, cookie_family(login, session), caller)
+        return None if begun is None else self._with_cookie(begun, cookie)
+
+    def _browser_session(self, login: LogIn, caller: Caller, session_id: str) -> tuple[str, Session]:
+        """Its new cookie, and the row as it is to be stored."""
         cookie, secret_hash = self.session_handles.new(session_id)
         session = browser_session(
             login,
             caller,
-            now,
+            self.now(),
             session_id=session_id,
             secret_hash=secret_hash,
             idle=self.policy.idle,
             absolute=self.policy.absolute,
         )
-        begun = await self._store(login, session, cookie_family(login, session), caller)
-        if begun is None:
-            return None
-        csrf_token = self.session_handles.parse(cookie).csrf_token
-        return replace(begun, cookie=cookie, csrf_token=csrf_token)
+        return cookie, session
+
+    def _with_cookie(self, begun: Begun, cookie: str) -> Begun:
+        return replace(begun, cookie=cookie, csrf_token=self.session_handles.parse(cookie).csrf_token)
 
     async def _begin_token(self, login: LogIn, client: Client, caller: Caller) -> Begun | None:
         now = self.now()
@@ -109,16 +134,7 @@ class Sessions:
 
     async def _store(self, login: LogIn, session: Session, family: Family | None, caller: Caller) -> Begun | None:
         """What was stored, its credentials still to be added."""
-        event = self.audit.event(
-            EventType.LOGIN_SUCCEEDED,
-            caller.acting_as(f"user:{login.user.id}"),
-            user_id=login.user.id,
-            client_id=login.client_id,
-            session_id=session.id,
-            mode=login.mode,
-            amr=list(login.amr),
-            family_id=None if family is None else family.id,
-        )
+        event = self._logged_in(login, session, family, caller)
         versions = await self.sessions.begin(session, family, password_hash=login.user.password_hash, event=event)
         if versions is None:
             return None
@@ -127,6 +143,21 @@ class Sessions:
         subject, client, issuer = versions
         stored = replace(family, user_version=subject, client_version=client, issuer_version=issuer)
         return Begun(session=session, family=stored)
+
+    def _logged_in(
+        self, login: LogIn, session: Session, family: Family | None, caller: Caller, *, renewed: bool = False
+    ) -> AuditEvent:
+        return self.audit.event(
+            EventType.LOGIN_SUCCEEDED,
+            caller.acting_as(f"user:{login.user.id}"),
+            user_id=login.user.id,
+            client_id=login.client_id,
+            session_id=session.id,
+            mode=login.mode,
+            amr=list(login.amr),
+            family_id=None if family is None else family.id,
+            renewed=renewed or None,
+        )
 
     async def family_of(self, session: Session) -> Family | None:
         """The family that access tokens of a browser session belong to, dead or alive; None: no client, no tokens."""

@@ -16,6 +16,7 @@ from tests.browser_flow import Asker, asker, log_in, logged_in, public_app, web_
 from tests.people import pass_time
 from tests.site import PASSWORD, TEST, Site, claims_of
 
+SESSION = "__Host-authserver"
 NATIVE = "http://127.0.0.1/cb"
 
 
@@ -158,20 +159,90 @@ async def test_who_logged_in_too_long_ago_logs_in_again_and_the_client_is_told_w
     assert "code" in (await one.ask(max_age="20")).answer
 
 
-async def test_a_second_log_in_is_a_new_session_and_leaves_nothing_of_the_old_one(site: Site) -> None:
+async def _again(one: Asker, username: str, **asked: str) -> Browser:
+    """Log in once more where somebody is logged in; the browser as it was before."""
+    before = Browser(one.site)
+    before.cookies = dict(one.browser.cookies)
+    await one.ask(prompt="login", **asked)
+    page = await one.browser.submit("login", username=username, password=PASSWORD)
+    assert "code" in page.answer
+    return before
+
+
+async def test_a_second_log_in_gives_a_new_cookie_and_what_the_first_gave_goes_on(site: Site) -> None:
+    """Other applications of this browser are not logged out because one of them asked for the password again."""
     user = await site.user()
     one = await logged_in(site, user=user)
-    before, code = dict(one.browser.cookies), await one.code()
-    tokens = (await one.trade(await one.code())).json()
-    await one.ask(prompt="login")
-    page = await one.browser.submit("login", username=user.username, password=PASSWORD)
-    assert "code" in page.answer
-    assert one.browser.cookies["__Host-authserver"] != before["__Host-authserver"]
-    thief = Browser(site)
-    thief.cookies = before
+    code, tokens = await one.code(), (await one.trade(await one.code())).json()
+    thief = await _again(one, user.username)
+    assert one.browser.cookies[SESSION] != thief.cookies[SESSION]
+    assert (await thief.get("/account")).path == "/account/login"
+    assert (await one.trade(code)).status_code == 200
+    assert (await one.refresh(tokens["refresh_token"])).status_code == 200
+    page = await one.browser.get("/account")
+    assert [form for form in page.forms if form.startswith("end-")] == []
+
+
+async def test_one_log_out_ends_what_came_before_and_after_a_second_log_in(site: Site) -> None:
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    first = (await one.trade(await one.code())).json()
+    await _again(one, user.username)
+    second = (await one.trade(await one.code())).json()
+    await one.browser.get("/account/logout")
+    await one.browser.submit("logout")
+    for tokens in (first, second):
+        assert (await one.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+        assert not await site.active(tokens["access_token"])
+
+
+async def test_what_was_given_before_a_second_log_in_does_not_say_that_it_is_fresh(site: Site) -> None:
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    first = (await one.trade(await one.code())).json()
+    pass_time(site, 30 * SECOND)
+    await _again(one, user.username)
+    after = claims_of((await one.trade(await one.code())).json()["id_token"])["auth_time"]
+    refreshed = (await one.refresh(first["refresh_token"])).json()
+    before = claims_of(first["id_token"])["auth_time"]
+    assert {claims_of(refreshed[kind])["auth_time"] for kind in ("id_token", "access_token")} == {before}
+    assert after - before >= 30
+
+
+async def test_a_second_log_in_as_somebody_else_leaves_nothing_of_the_first(site: Site) -> None:
+    one = await logged_in(site, user=await site.user())
+    code, tokens = await one.code(), (await one.trade(await one.code())).json()
+    eve = await site.user("eve")
+    thief = await _again(one, eve.username)
     assert (await thief.get("/account")).path == "/account/login"
     assert (await one.trade(code)).json()["error"] == "invalid_grant"
     assert (await one.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_who_comes_back_to_a_browser_that_was_left_goes_on_in_the_same_session(site: Site) -> None:
+    """So that the next log-out ends what was begun before the break too."""
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    tokens = (await one.trade(await one.code())).json()
+    pass_time(site, 2 * HOUR)
+    await log_in(one.browser, user)
+    assert (await one.refresh(tokens["refresh_token"])).status_code == 200
+    await one.browser.get("/account/logout")
+    await one.browser.submit("logout")
+    assert (await one.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_cookie_of_an_ended_session_brings_nothing_back(site: Site) -> None:
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    tokens = (await one.trade(await one.code())).json()
+    kept = dict(one.browser.cookies)
+    await one.browser.get("/account/logout")
+    await one.browser.submit("logout")
+    one.browser.cookies = kept
+    await log_in(one.browser, user)
+    assert (await one.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert "code" in (await one.ask()).answer
 
 
 async def test_a_user_who_is_shut_out_between_two_pages_gets_no_further(site: Site) -> None:

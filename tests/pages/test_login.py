@@ -7,10 +7,10 @@ import re
 import pytest
 
 from authserver.audit.events import EventType
-from authserver.model.audit import SYSTEM
+from authserver.model.audit import SYSTEM, AuditEvent
 from authserver.model.page import PageRequest
 from authserver.model.session import Session
-from authserver.model.time import HOUR, MINUTE
+from authserver.model.time import HOUR, MINUTE, SECOND
 from authserver.storage.interface import AuditFilter, SessionFilter
 from tests.browser import Browser, Element
 from tests.browser_flow import Asker, asker, log_in, public_app, web_app
@@ -34,9 +34,9 @@ async def _living(site: Site) -> list[Session]:
     return list(page.items)
 
 
-async def _events(site: Site, kind: EventType) -> int:
-    page = await site.services.audit_store.list(PageRequest(limit=200), AuditFilter())
-    return sum(event.type == kind for event in page.items)
+async def _events(site: Site, kind: EventType) -> list[AuditEvent]:
+    """Newest first."""
+    return list((await site.services.audit_store.list(PageRequest(limit=200), AuditFilter(type=kind.value))).items)
 
 
 # -- what it looks like -----------------------------------------------------------------------
@@ -129,14 +129,33 @@ async def test_a_session_of_no_client_is_known_everywhere_and_gives_no_token(sit
     assert [item["client_id"] for item in listed] == [None]
 
 
-async def test_logging_in_ends_the_session_that_the_browser_had(site: Site) -> None:
+async def test_logging_in_again_renews_the_session_of_the_browser(site: Site) -> None:
     one = await asker(site)
     await log_in(one.browser, await site.user("ada"))
     (before,), old = await _living(site), one.browser.cookies[SESSION]
+    pass_time(site, 30 * SECOND)
     await one.ask(prompt="login")
     await one.browser.submit("login", username="ada", password=PASSWORD)
     (after,) = await _living(site)
+    assert (after.id, after.created_at) == (before.id, before.created_at)
+    moved = after.auth_time - before.auth_time
+    assert moved >= 30 * SECOND
+    assert (after.idle_until - before.idle_until, after.abs_until - before.abs_until) == (moved, moved)
+    assert one.browser.cookies[SESSION] != old
+    (last, _) = await _events(site, EventType.LOGIN_SUCCEEDED)
+    assert (last.session_id, last.detail["renewed"]) == (after.id, True)
+
+
+async def test_logging_in_as_somebody_else_ends_the_session_that_the_browser_had(site: Site) -> None:
+    one = await asker(site)
+    await log_in(one.browser, await site.user("ada"))
+    await site.user("eve")
+    (before,), old = await _living(site), one.browser.cookies[SESSION]
+    await one.ask(prompt="login")
+    await one.browser.submit("login", username="eve", password=PASSWORD)
+    (after,) = await _living(site)
     assert after.id != before.id
+    assert after.user_id != before.user_id
     assert one.browser.cookies[SESSION] != old
 
 
@@ -218,7 +237,7 @@ async def test_guesses_are_slowed_down_by_the_limits_of_every_log_in(site: Site)
     assert page.status == 429
     assert page.alert == f"Too many log-in attempts, try again later (in {seconds} seconds)."
     assert page.forms["login"].fields["username"] == "ada"
-    assert await _events(site, EventType.LOGIN_THROTTLED) == 1
+    assert len(await _events(site, EventType.LOGIN_THROTTLED)) == 1
     pass_time(site, 2 * MINUTE)
     assert (await browser.submit("login", username="ada", password=PASSWORD)).path == "/account"
 
@@ -253,7 +272,7 @@ async def test_every_attempt_is_in_the_audit_log(site: Site) -> None:
     browser = await _at_login(site)
     await browser.submit("login", username="ada", password="not it")
     await browser.submit("login", username="ada", password=PASSWORD)
-    assert (await _events(site, EventType.LOGIN_FAILED), await _events(site, EventType.LOGIN_SUCCEEDED)) == (1, 1)
+    assert [len(await _events(site, kind)) for kind in (EventType.LOGIN_FAILED, EventType.LOGIN_SUCCEEDED)] == [1, 1]
 
 
 async def test_over_plain_http_on_a_network_nobody_is_asked_for_a_password(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -228,3 +229,33 @@ async def test_a_client_added_beside_an_uncommitted_removal_of_its_name_starts_p
     assert added.version == 1
     assert await world.state(world.facts(family)) == "client"
     assert not await world.is_alive(family)
+
+
+async def test_a_log_out_that_is_committed_first_leaves_nothing_to_renew(world: World) -> None:
+    session = await world.browser()
+    renewed = replace(session, secret_hash=digest("second cookie"), auth_time=NOW + 1)
+    ended = "UPDATE sessions SET dead_at = :at, dead_reason = 'logout' WHERE id = :id"
+    answer = await held(
+        world.database,
+        ended,
+        {"id": session.id, "at": NOW},
+        lambda: world.stores.sessions.renew(renewed, digest("cookie"), password_hash=None, event=an_event()),
+    )
+    assert answer is None
+    assert await world.stores.sessions.authenticate(session.id, digest("second cookie"), now=NOW + 2) is None
+
+
+async def test_of_many_who_renew_a_session_with_one_cookie_one_does(world: World) -> None:
+    session = await world.browser()
+    cookies = [digest(f"cookie {n}") for n in range(MANY)]
+    answers = await asyncio.gather(
+        *(
+            world.stores.sessions.renew(
+                replace(session, secret_hash=cookie), digest("cookie"), password_hash=None, event=an_event()
+            )
+            for cookie in cookies
+        )
+    )
+    (won,) = [answer for answer in answers if answer is not None]
+    alive = [await world.stores.sessions.authenticate(session.id, cookie, now=NOW + 1) for cookie in cookies]
+    assert [found for found in alive if found is not None] == [won]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from authserver.model.page import PageRequest
+from authserver.model.session import Session
 from authserver.model.time import DAY, HOUR, MINUTE
 from authserver.storage.interface import AlreadyExists, SessionFilter, SessionTouch
 from authserver.storage.sql import rows
@@ -53,6 +55,87 @@ async def test_a_log_in_that_fails_a_check_writes_nothing(world: World, spoil: s
     event = an_event(type="login.succeeded")
     assert await world.stores.sessions.begin(session, family, password_hash=password, event=event) is None
     assert await world.sql("SELECT id FROM sessions UNION SELECT id FROM families") == []
+    assert await world.sql("SELECT id FROM audit WHERE type = 'login.succeeded'") == []
+
+
+def _renewed(session: Session, **changes: Any) -> Session:
+    """As its user's second log-in would have it, a minute later."""
+    later = {
+        "secret_hash": digest("second cookie"),
+        "auth_time": NOW + MINUTE,
+        "last_seen_at": NOW + MINUTE,
+        "idle_until": NOW + HOUR + MINUTE,
+        "abs_until": NOW + DAY + MINUTE,
+        "acr": "urn:second",
+        "amr": ("pwd", "otp"),
+        "user_agent": "second browser",
+        "address": "198.51.100.2",
+    }
+    return replace(session, **{**later, **changes})
+
+
+async def _renew(world: World, renewed: Session, cookie: str = "cookie", password: str = "$hash$1") -> Session | None:
+    event = an_event(type="login.succeeded", session_id=renewed.id)
+    return await world.stores.sessions.renew(renewed, digest(cookie), password_hash=password, event=event)
+
+
+async def test_a_renewed_session_has_a_new_secret_and_keeps_its_families(world: World) -> None:
+    session = await world.browser()
+    family = await world.family_of(session)
+    renewed = _renewed(session)
+    assert await _renew(world, _renewed(session, created_at=77, user_version=77, issuer_version=77)) == renewed
+    sessions = world.stores.sessions
+    assert await sessions.authenticate(session.id, digest("second cookie"), now=NOW + MINUTE) == renewed
+    assert await sessions.authenticate(session.id, digest("cookie"), now=NOW + MINUTE) is None
+    assert await world.is_alive(family)
+    assert await world.stores.families.get(family.id) == family
+    assert await world.sql("SELECT session_id FROM audit WHERE type = 'login.succeeded'") == [(session.id,)]
+    assert await world.entries() == []
+
+
+async def test_a_session_that_its_browser_left_is_renewed_too(world: World) -> None:
+    session = await world.browser(idle_until=NOW + 1)
+    assert await _renew(world, _renewed(session)) == _renewed(session)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "cookie",
+        "password",
+        "another user",
+        "ended",
+        "over",
+        "through a client",
+        "no browser",
+        "revoked",
+        "all",
+        "shut out",
+    ],
+)
+async def test_what_may_not_go_on_is_not_renewed_and_nothing_is_written(world: World, spoil: str) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "over": {"abs_until": NOW + MINUTE},
+        "through a client": {"client_id": world.client.id},
+        "no browser": {"kind": "token"},
+    }
+    session = await world.browser(**changes.get(spoil, {}))
+    other = a_user()
+    await world.stores.users.add(other, event=an_event())
+    if spoil == "ended":
+        await world.stores.sessions.end(session.id, at=NOW, reason="logout", event=an_event())
+    if spoil == "revoked":
+        await world.revoke("user", world.user.id)
+    if spoil == "all":
+        await world.revoke("all")
+    if spoil == "shut out":
+        await world.stores.users.set_enabled(world.user.id, False, at=NOW, event=an_event())
+    before = await world.sql("SELECT * FROM sessions")
+    renewed = _renewed(session, user_id=other.id if spoil == "another user" else world.user.id)
+    cookie = "guess" if spoil == "cookie" else "cookie"
+    password = "$other" if spoil == "password" else "$hash$1"
+    assert await _renew(world, renewed, cookie, password) is None
+    assert await world.sql("SELECT * FROM sessions") == before
     assert await world.sql("SELECT id FROM audit WHERE type = 'login.succeeded'") == []
 
 

@@ -48,6 +48,17 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def renew(
+        self, renewed: Session, secret_hash: bytes, *, password_hash: str | None, event: AuditEvent
+    ) -> Session | None:
+        """Its user logged in once more: the session of `renewed.id` takes the secret, the authentication, the deadlines
+        and the origin of `renewed`; its id, its birth, its families and its revocation versions stay.
+
+        `secret_hash` is what the browser proved until now. None, with nothing written, unless that is the session's, it
+        has neither ended nor reached its absolute end (it may be idle), is of kind "browser", of that user and of no
+        client, and `password_hash` (when given) is still the user's."""
+        ...
+
     async def add_family(self, family: Family, *, event: AuditEvent | None) -> Versions | None:
         """Open another family under a living session; None, with nothing written, if the session, the user
         or the client is not alive. Holds the session's row, so that an end of the session
