@@ -13,11 +13,9 @@ from typing import Any, Final, NamedTuple
 from authserver.administration.client_keys import key_types
 from authserver.administration.client_uris import is_local
 from authserver.administration.fields import Reader
-from authserver.model.client import Client
+from authserver.model.client import FAPI_ALGORITHMS, Client
 from authserver.model.inputs import InvalidField
 
-FAPI_ALGORITHMS: Final = ("PS256", "ES256", "EdDSA")
-"""Section 5.4.1."""
 _FAPI_METHODS = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 _ALGORITHM_OF: Mapping[tuple[str, str | None], str] = {
     ("RSA", None): "PS256",

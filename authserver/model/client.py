@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from .time import Duration, Instant
 
@@ -23,6 +23,8 @@ AssertionAudience = Literal["issuer", "legacy"]
 AccessTokenFormat = Literal["jwt", "opaque"]
 AccessTokenTyp = Literal["at+jwt", "JWT"]
 Profile = Literal["default", "fapi2"]
+FAPI_ALGORITHMS: Final = ("PS256", "ES256", "EdDSA")
+"""What may be signed with in the profile fapi2, by server and clients (FAPI 2.0 section 5.4.1)."""
 Origin = Literal["admin", "dynamic", "document"]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from authserver.model.client import Client
+from authserver.model.client import FAPI_ALGORITHMS, Client
 from authserver.model.time import HOUR, Instant
 from authserver.oauth.client_claims import Claim, PresentedCredentials
 from authserver.tokens.client_certificate import ClientCertificate, NotACertificate, read_distinguished_name
@@ -36,7 +36,6 @@ _NOBODY = bytes(32)
 
 ASSERTION_TYPES = (None, "JWT", "client-authentication+jwt")
 """RFC 10070 wants the last; what has none is taken, as nearly all clients still send that."""
-FAPI_ALGORITHMS = ("PS256", "ES256", "EdDSA")
 
 
 class Verdict(NamedTuple):

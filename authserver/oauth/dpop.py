@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from authserver.clock import Clock
@@ -44,7 +44,13 @@ class DpopGate:
         return None if self.nonces is None else self.nonces.current(self.now() / SECOND)
 
     async def prove(
-        self, proofs: Sequence[str], *, method: str, url: str, access_token: str | None = None
+        self,
+        proofs: Sequence[str],
+        *,
+        method: str,
+        url: str,
+        access_token: str | None = None,
+        algorithms: Collection[str] = ALGORITHMS,
     ) -> str | None:
         """The thumbprint of the key that the sender of this request holds; None without a proof.
 
@@ -57,7 +63,13 @@ class DpopGate:
             if proof is None:
                 return None
             proven = check_proof(
-                proof, method=method, url=url, now=now / SECOND, access_token=access_token, nonces=self.nonces
+                proof,
+                method=method,
+                url=url,
+                now=now / SECOND,
+                access_token=access_token,
+                nonces=self.nonces,
+                algorithms=algorithms,
             )
         except NonceNeeded:
             raise UseDpopNonce(self.nonce() or "") from None

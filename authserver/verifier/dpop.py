@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -81,15 +81,17 @@ def check_proof(
     access_token: str | None = None,
     nonces: Nonces | None = None,
     window: Window = Window(),  # noqa: B008 (immutable)
+    algorithms: Collection[str] = ALGORITHMS,
 ) -> DpopProof:
     """`method` and `url` are the request's, the URL as the client knows it; `now` in seconds since the epoch.
 
     `access_token`: what is shown with it, so `ath` is asked for. `nonces`: one of these is asked for, and stands for
-    the time: `iat` may then be anything, so that a client whose clock is wrong gets in. Raises ProofRefused.
+    the time: `iat` may then be anything, so that a client whose clock is wrong gets in. `algorithms`: of ALGORITHMS,
+    those that are accepted. Raises ProofRefused.
     """
     try:
         form = _read(proof)
-        key = _key(form.header)
+        key = _key(form.header, algorithms)
         claims = form.unverified_claims
         jti = _jti(claims)
         _check_request(claims, method, url)
@@ -119,13 +121,13 @@ def _read(proof: str) -> _Form:
     )
 
 
-def _key(header: Mapping[str, Any]) -> HeldKey:
+def _key(header: Mapping[str, Any], algorithms: Collection[str]) -> HeldKey:
     # `kid` says nothing beside `jwk`; whatever else there is (crit, jku, x5u, b64 ...) is refused unread.
     if header.keys() - {"kid"} != _HEADER:
         raise Malformed("a header member is missing or not expected")
     if header["typ"] != TYP:
         raise Malformed(f"its typ is not {TYP}")
-    return read_key(header["jwk"], header["alg"])
+    return read_key(header["jwk"], header["alg"], algorithms)
 
 
 def _jti(claims: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -52,9 +52,9 @@ class HeldKey(NamedTuple):
         return self.algorithm.verify(signing_input, self.public, signature)
 
 
-def read_key(jwk: object, alg: object) -> HeldKey:
+def read_key(jwk: object, alg: object, algorithms: Collection[str] = ALGORITHMS) -> HeldKey:
     """The key that `alg` says it is for; raises KeyRefused for one that is weak, private, or of another kind."""
-    if not isinstance(alg, str) or alg not in _KEYS:
+    if not isinstance(alg, str) or alg not in _KEYS or alg not in algorithms:
         raise KeyRefused("its algorithm is not one of those that are accepted")
     kind, curve, name = _KEYS[alg]
     if not isinstance(jwk, dict) or (jwk.get("kty"), jwk.get("crv")) != (kind, curve):

@@ -34,7 +34,7 @@ class ChallengeEndpoint:
         refuse_other_sites(request, self.issuer)
         form = await read_form(request)
         client = await self.clients.authenticate(presented(request, form))
-        dpop_jkt = await self.proof.dpop_key(request)
+        dpop_jkt = await self.proof.dpop_key(request, client)
         refuse_both(form)
         asked = None
         if form.get("auth_session") is None:

@@ -27,7 +27,7 @@ class ParEndpoint:
         """201 and a `request_uri` for one minute; the client authenticates as at the token endpoint."""
         form = await read_form(request)
         client = await self.clients.authenticate(presented(request, form))
-        dpop_jkt = await self.proof.dpop_key(request)  # the code will be bound to it (RFC 9449 section 10.1)
+        dpop_jkt = await self.proof.dpop_key(request, client)  # the code will be bound to it (RFC 9449 section 10.1)
         request_uri, life = await self.requests.push(
             client, form, address=caller_of(request).address, dpop_jkt=dpop_jkt
         )

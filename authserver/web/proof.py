@@ -7,13 +7,15 @@ from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 
-from authserver.model.client import Client
+from authserver.model.client import FAPI_ALGORITHMS, Client
 from authserver.model.grant import Confirmation
-from authserver.oauth.dpop import NONCE_HEADER, DpopGate, InvalidDpopProof
+from authserver.oauth.dpop import ALGORITHMS, NONCE_HEADER, DpopGate, InvalidDpopProof
 from authserver.oauth.errors import InvalidRequest
 from authserver.web.middleware import MORE_HEADERS
 from authserver.web.presented import certificate_of
 
+_FAPI = (*FAPI_ALGORITHMS, "Ed25519")
+"""Ed25519 is the other name of EdDSA on that curve (RFC 9864)."""
 _SAFE = "/:@!$&'()*+,;=~%"
 
 
@@ -28,7 +30,7 @@ class ProofOfPossession:
         Raises InvalidDpopProof, UseDpopNonce, and InvalidRequest when a client does not show the certificate that its
         tokens have to be bound to.
         """
-        jkt = await self.dpop_key(request)
+        jkt = await self.dpop_key(request, client)
         if client.tls_client_certificate_bound_access_tokens:
             if jkt is not None:
                 raise InvalidRequest("the tokens of this client are bound to its certificate: send no DPoP proof")
@@ -39,8 +41,11 @@ class ProofOfPossession:
             raise InvalidDpopProof("the tokens of this client are bound to a key: a DPoP proof is needed")
         return None
 
-    async def dpop_key(self, request: Request, access_token: str | None = None) -> str | None:
-        """The thumbprint of the key behind the DPoP header, or None without one; `access_token` if one comes along.
+    async def dpop_key(
+        self, request: Request, client: Client | None = None, *, access_token: str | None = None
+    ) -> str | None:
+        """The thumbprint of the key behind the DPoP header, or None without one; `access_token` if one comes along,
+        `client` where it is known whose request this is: it may have to keep to a profile's algorithms.
 
         Raises InvalidDpopProof, UseDpopNonce.
         """
@@ -52,6 +57,7 @@ class ProofOfPossession:
             method=request.method,
             url=called_url(request, self.issuer),
             access_token=access_token,
+            algorithms=_FAPI if client is not None and client.profile == "fapi2" else ALGORITHMS,
         )
         nonce = self.gate.nonce()
         if jkt is not None and nonce is not None:

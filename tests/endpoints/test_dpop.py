@@ -339,3 +339,10 @@ async def test_the_header_of_whoever_is_no_proxy_says_nothing(site: Site) -> Non
     form = {"grant_type": "client_credentials"}
     answer = await site.http.post("/token", data=form, auth=client.auth, headers=header(a_certificate()))
     assert error(answer) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(("profile", "status"), [("fapi2", 400), ("default", 200)])
+async def test_a_profile_may_refuse_rs256_where_others_take_it(site: Site, profile: str, status: int) -> None:
+    answer = await asked(site, await site.client(profile=profile), a_key(site, "RS256").proof("POST", TOKEN))
+    assert answer.status_code == status
+    assert answer.json().get("error") in (None, "invalid_dpop_proof")

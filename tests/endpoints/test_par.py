@@ -301,6 +301,14 @@ async def test_fapi_narrows_the_algorithms_of_a_client_that_chose_none(site: Sit
     assert answer.json().get("error") in (None, "invalid_request_object")
 
 
+@pytest.mark.parametrize(("alg", "status"), [("RS256", 400), ("PS256", 201), ("ES256", 201), ("EdDSA", 201)])
+async def test_fapi_narrows_the_algorithms_of_dpop_proofs_too(site: Site, alg: str, status: int) -> None:
+    key = ProofKey(alg, now=lambda: site.services.now() / SECOND)
+    answer = await (await logged_in(site, profile="fapi2")).push({"DPoP": key.proof("POST", f"{ISSUER}/par")})
+    assert answer.status_code == status
+    assert answer.json().get("error") in (None, "invalid_dpop_proof")
+
+
 async def test_a_client_may_be_bound_to_sign(site: Site) -> None:
     one, key = await signing(site, require_signed_request_object=True)
     assert (await one.ask()).answer["error"] == "invalid_request"

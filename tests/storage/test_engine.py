@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect as aiosqlite_dialect
 
 from authserver.storage.interface import StorageUnavailable
-from authserver.storage.sql import SqlMaintenance, UnsafeDatabase, families, migrate, open_database, sqlite
+from authserver.storage.sql import SqlMaintenance, UnsafeDatabase, disposal, families, migrate, open_database, sqlite
 from authserver.storage.sql.hot import HotStatement
+from authserver.storage.sql.hot_connections import HotConnections
 from authserver.storage.sql.urls import database_url
 from tests.conftest import stores_of
 from tests.storage.builders import NOW
@@ -123,3 +125,40 @@ async def test_sqlite_keeps_commits_at_power_loss_and_enforces_foreign_keys(sqli
     async with database.connection() as connection:
         assert (await connection.exec_driver_sql("PRAGMA query_only")).scalar_one() == 1
     await database.close()
+
+
+async def test_a_connection_that_comes_back_while_the_database_closes_is_closed_too(database_url: str) -> None:
+    """As that of a task that was cancelled: SQLAlchemy gives it back in a task of its own."""
+    database = open_database(database_url)
+    await database.start()
+    async with database.connection() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        closing = asyncio.create_task(database.close())
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+    await closing
+    with pytest.raises(Exception, match=r"closed|no active connection"):
+        await driver.execute("SELECT 1")
+
+
+async def test_a_connection_that_never_comes_back_does_not_keep_the_database_from_closing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disposal, "PATIENCE", 0.05)
+    database = open_database(database_url)
+    await database.start()
+    async with database.connection() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        await asyncio.wait_for(database.close(), 5)
+    assert driver is not None
+    await driver.close()
+
+
+async def test_a_hot_statement_that_ends_after_the_close_keeps_no_connection(fresh_world: World) -> None:
+    hot = HotConnections(fresh_world.database._engine, pool_size=8, patience=1)  # type: ignore[attr-defined]
+    running = asyncio.create_task(hot.fetch("SELECT pg_sleep(0.1)", []))
+    await asyncio.sleep(0.05)
+    hot.close()
+    await running
+    assert hot._idle == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +97,16 @@ def is_partition(name: str | None) -> bool:
         and name[-1:] in "0123456789t"
         and (name.endswith("_default") or name[-8:].isdigit())
     )
+
+
+async def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    """Changing the journal mode is the one thing for which SQLite itself does not wait."""
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    migrating = asyncio.create_task(migrate(f"sqlite:///{path}"))
+    await asyncio.sleep(0.3)
+    assert not migrating.done()
+    other.execute("COMMIT")
+    other.close()
+    assert await migrating == ["0001", "0002", "0003"]

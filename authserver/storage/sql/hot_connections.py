@@ -112,6 +112,7 @@ class HotConnections:
             each.close()
 
     def close(self) -> None:
-        """Give them back to the pool; a statement after that takes new ones."""
+        """Give them back to the pool; a statement after that takes new ones, and keeps none."""
+        self._most = 0
         while self._idle:
             self._idle.pop().close()

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from authserver.clock import Clock
 from authserver.storage.sql.database import Database, T, UnsafeDatabase, Work
+from authserver.storage.sql.disposal import dispose
 from authserver.storage.sql.errors import also_raised, translated
 from authserver.storage.sql.hot import HotStatement, Step
 from authserver.storage.sql.hot_connections import HotConnections
@@ -84,7 +85,7 @@ class PostgresDatabase(Database):
 
     async def close(self) -> None:
         self._hot.close()
-        await self._engine.dispose()
+        await dispose(self._engine)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -103,7 +104,7 @@ class PostgresDatabase(Database):
                 async with engine.connect() as connection:
                     return await work(connection)
         finally:
-            await engine.dispose()
+            await dispose(engine)
 
     async def fetch_hot(self, statement: HotStatement, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         compiled = statement.compiled(self._engine.dialect)

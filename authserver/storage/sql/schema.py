@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import authserver
 from authserver.clock import system_clock
+from authserver.storage.sql.disposal import dispose
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.partitions import create_partitions
 from authserver.storage.sql.sqlite import MIGRATION_PATIENCE, create_private_file, writer_engine
@@ -58,7 +59,7 @@ async def migrate(url: str) -> list[str]:
             async with engine.begin() as connection:
                 return await _migrate(connection)
         finally:
-            await engine.dispose()
+            await dispose(engine)
 
 
 def _migration_engine(parsed: URL) -> AsyncEngine:

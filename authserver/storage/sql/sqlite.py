@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from authserver.clock import Clock
 from authserver.storage.sql.database import Database, UnsafeDatabase
+from authserver.storage.sql.disposal import dispose
 from authserver.storage.sql.errors import translated
 from authserver.storage.sql.hot import Compiled, HotStatement, Step
 from authserver.storage.sql.urls import is_memory
@@ -27,9 +28,10 @@ BUSY_TIMEOUT = 2.0
 """Seconds that a write waits for another process; on the event loop a read waits a twentieth of that."""
 MIGRATION_PATIENCE = 60.0
 """The same for a migration: instances that start together wait for the one that migrates."""
+WAL_INTERVAL = 0.01
 WRITER_QUEUE_TIMEOUT = 5.0
 READERS = 2
-PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA foreign_keys = ON", "PRAGMA temp_store = MEMORY")
+PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA temp_store = MEMORY")
 
 
 def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str], patience: float = BUSY_TIMEOUT) -> AsyncEngine:
@@ -48,12 +50,28 @@ def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str], patience:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, record: object) -> None:
         connection.isolation_level = None
+        connection.run_async(lambda driver: _use_wal(driver, patience))
         cursor = connection.cursor()
         for pragma in (*PRAGMAS, *pragmas):
             cursor.execute(pragma)
         cursor.close()
 
     return engine
+
+
+async def _use_wal(driver: Any, patience: float) -> None:
+    """The file remembers it, so only the first connection ever changes it: under a lock for which SQLite itself does
+    not wait, when several open a new file at once."""
+    give_up = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            await driver.execute_fetchall("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or asyncio.get_running_loop().time() >= give_up:
+                raise
+        await asyncio.sleep(WAL_INTERVAL)
 
 
 def writer_engine(url: URL, *, durable: bool = True, patience: float = BUSY_TIMEOUT) -> AsyncEngine:
@@ -120,8 +138,8 @@ class SqliteDatabase(Database):
         if self._hot is not None:
             self._hot.close()
             self._hot = None
-        await self._readers.dispose()
-        await self._writer.dispose()
+        await dispose(self._readers)
+        await dispose(self._writer)
         if self._scratch is not None:
             self._scratch.cleanup()
 
