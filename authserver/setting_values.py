@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
@@ -13,7 +14,9 @@ from pydantic_settings import NoDecode
 
 from authserver.model.duration import parse_duration
 from authserver.model.inputs import is_loopback
+from authserver.model.resource_tokens import ResourceTokens
 from authserver.model.time import Duration
+from authserver.oauth.scopes import is_resource
 
 
 def _split(value: object) -> object:
@@ -88,3 +91,17 @@ def mask_url(url: str) -> str:
         location = f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
     query = re.sub(r"(password=)[^&]*", r"\1***", parts.query)
     return urlunsplit((parts.scheme, location, parts.path, query, parts.fragment))
+
+
+def check_resource_tokens(wanted: Iterable[ResourceTokens], algorithms: Collection[str]) -> None:
+    """Raises ValueError for what no request would ever reach, or no key could sign."""
+    seen: set[str] = set()
+    for each in wanted:
+        where = f'resource_tokens "{each.resource}"'
+        if not is_resource(each.resource):
+            raise ValueError(f"{where}: must be an absolute URI without a fragment")
+        if each.resource in seen:
+            raise ValueError(f"{where}: stands there twice")
+        seen.add(each.resource)
+        if each.signed_response_alg not in (None, *algorithms):
+            raise ValueError(f"{where}: signing_algorithms does not have {each.signed_response_alg}")

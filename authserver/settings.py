@@ -25,6 +25,7 @@ from pydantic_settings import (
 from authserver.administration.declarations import TABLES
 from authserver.model.duration import parse_duration, show_duration
 from authserver.model.faults import fault
+from authserver.model.resource_tokens import ResourceTokens
 from authserver.model.time import DAY, HOUR, MINUTE, SECOND
 from authserver.model.trusted_issuer import TrustedIssuer
 from authserver.setting_values import (
@@ -36,6 +37,7 @@ from authserver.setting_values import (
     SigningAlgorithms,
     Span,
     Words,
+    check_resource_tokens,
     default_password_threads,
     mask_url,
     number,
@@ -177,6 +179,10 @@ class Settings(BaseSettings):
         "Tables `[[trusted_issuers]]`: whose assertions are traded for tokens (RFC 7523), see "
         "[assertions](guide/assertions.md). In the environment as JSON."))
 
+    resource_tokens: tuple[ResourceTokens, ...] = Field((), description=(
+        "Tables `[[resource_tokens]]`: resources whose access tokens are opaque or signed with another algorithm, "
+        "whichever client asks, see [introspection](guide/introspect.md). In the environment as JSON."))
+
     keep_dead: Span = Field(30 * DAY, ge=0, description="How long ended sessions stay for those who ask what happened.")
     keep_audit: Span = Field(400 * DAY, ge=DAY, description="How long the audit log is kept.")
     purge_interval: Span = Field(5 * MINUTE, ge=SECOND, description="How often expired rows are deleted.")
@@ -212,6 +218,7 @@ class Settings(BaseSettings):
             raise ValueError("client_certificate_verified_header needs client_certificate_header")
         if self.client_certificate_header and not self.trusted_proxies:
             raise ValueError("client_certificate_header needs trusted_proxies: it is believed from nobody else")
+        check_resource_tokens(self.resource_tokens, self.signing_algorithms)
         if self.refresh_idle_ttl > self.refresh_absolute_ttl:
             raise ValueError("refresh_idle_ttl is longer than refresh_absolute_ttl")
         if self.session_idle_ttl > self.session_absolute_ttl:

@@ -33,8 +33,8 @@ class TokenIssuance:
     async def answer(self, authorization: Authorization) -> dict[str, object]:
         """The members of the token response.
 
-        Raises SessionOver, InvalidGrant, TokenTooLarge, NoSigningKey, and StorageUnavailable where something has to
-        be stored or looked up: then a refresh may be repeated within its grace, and a code is lost.
+        Raises SessionOver, InvalidGrant, TokenTooLarge, NoCommonForm, NoSigningKey, and StorageUnavailable where
+        something has to be stored or looked up: then a refresh may be repeated within its grace, and a code is lost.
         """
         authorization = self._narrowed(authorization)
         minted = await self.access_token(authorization)
@@ -56,7 +56,7 @@ class TokenIssuance:
         return replace(authorization, scope=scope, audience=audience, openid=openid)
 
     async def access_token(self, authorization: Authorization) -> MintedToken:
-        """In the form that the client has its tokens in; raises as `answer` does."""
-        if authorization.client.access_token_format == "opaque":  # noqa: S105
+        """In the form that client and resource want; raises as `answer` does."""
+        if self.tokens.form(authorization).format == "opaque":
             return await self.opaque.keep(self.tokens.draft(authorization))
         return self.tokens.access_token(authorization)

@@ -12,8 +12,8 @@ from authserver.model.errors import Refused
 from authserver.model.grant import Authorization
 from authserver.model.time import SECOND, Duration, Instant
 from authserver.tokens import jwt
-from authserver.tokens.algorithms import RS256
 from authserver.tokens.claims import MAX_AUDIENCES
+from authserver.tokens.forms import TokenForm, TokenForms
 from authserver.tokens.keyring import KeyRing
 
 
@@ -61,6 +61,7 @@ class TokenIssuer:
     ring: KeyRing
     ttl: Duration
     now: Clock
+    forms: TokenForms = field(default_factory=TokenForms)
 
     def require_signing_key(self, client: Client) -> None:
         """Raises NoSigningKey if no JWT could be signed for the client now: to be asked before a refresh token is
@@ -69,16 +70,22 @@ class TokenIssuer:
         The other refusals of `access_token` cannot be new at a refresh: the log-in was given a token with at least
         these scopes and audiences, and a session at its end has no use for the refresh token.
         """
-        _ = self.ring.signing_for(access_token_algorithm(client))
+        for algorithm in {self.forms.of(client, ()).algorithm, *self.forms.algorithms()}:
+            _ = self.ring.signing_for(algorithm)
 
     def access_token(self, authorization: Authorization) -> MintedToken:
-        """A JWT. Raises SessionOver when the authorization ends within this second, TokenTooLarge, NoSigningKey."""
-        client = authorization.client
+        """A JWT. Raises SessionOver when the authorization ends within this second, TokenTooLarge, NoCommonForm,
+        NoSigningKey."""
+        form = self.form(authorization)
         draft = self.draft(authorization)
-        token = jwt.sign(draft.claims, self.ring.signing_for(access_token_algorithm(client)), client.access_token_typ)
+        token = jwt.sign(draft.claims, self.ring.signing_for(form.algorithm), form.typ)
         if len(token) > jwt.MAX_TOKEN_CHARS:
             raise _too_large()
         return draft.minted(token)
+
+    def form(self, authorization: Authorization) -> TokenForm:
+        """Raises NoCommonForm."""
+        return self.forms.of(authorization.client, authorization.audience)
 
     def draft(self, authorization: Authorization) -> Draft:
         """What the token says, in whatever form; raises SessionOver, TokenTooLarge."""
@@ -132,10 +139,6 @@ class TokenIssuer:
         if terms.authorization_details:
             claims["authorization_details"] = list(terms.authorization_details)
         return claims
-
-
-def access_token_algorithm(client: Client) -> str:
-    return client.access_token_signed_response_alg or RS256
 
 
 def _too_large() -> TokenTooLarge:

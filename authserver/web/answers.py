@@ -6,11 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+
+async def look(request: Request) -> Response:
+    """HEAD where a GET does something that happens once: whoever only looks changes nothing."""
+    return Response(headers=NO_STORE)
 
 
 class NoStoreJson(Response):

@@ -34,8 +34,6 @@ class EndSessionEndpoint:
     sessions: Sessions
 
     async def get(self, request: Request) -> Response:
-        if request.method == "HEAD":  # looks, and changes nothing
-            return Response(headers=NO_STORE)
         return await self._asked(request, Form.parse(request.url.query.encode()))
 
     async def post(self, request: Request) -> Response:

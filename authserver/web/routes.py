@@ -12,6 +12,7 @@ from authserver.administration.token_target import TokenTarget
 from authserver.oauth.metadata import Abilities, authorization_server_metadata
 from authserver.services import Services
 from authserver.web import admin
+from authserver.web.answers import look
 from authserver.web.applied import AppliedEndpoint
 from authserver.web.authorize import AuthorizeEndpoint
 from authserver.web.challenge import ChallengeEndpoint
@@ -63,8 +64,8 @@ def _oauth(s: Services) -> Iterable[Rule]:
     token = TokenEndpoint(s.client_auth, s.grants, s.issuance, proof, s.client_usage.note)
     authorize = AuthorizeEndpoint(s.authorization_requests, s.authorization_flow, s.sessions, s.now)
     return (
-        rule("/authorize", get=authorize.get, post=authorize.post, page=True),
-        rule("/authorize/continue", get=authorize.resume, page=True),
+        rule("/authorize", get=authorize.get, head=look, post=authorize.post, page=True),
+        rule("/authorize/continue", get=authorize.resume, head=look, page=True),
         rule("/par", post=ParEndpoint(s.client_auth, s.authorization_requests, proof).post),
         rule(
             "/device_authorization", post=DeviceAuthorizationEndpoint(s.client_auth, s.device_authorization, proof).post

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from authserver.services import Services
+from authserver.web.answers import look
 from authserver.web.end_session import PATH, EndSessionEndpoint
 from authserver.web.pages.visitor import Visitors
 from authserver.web.possession import Possession
@@ -17,5 +18,5 @@ def openid_routes(s: Services, possession: Possession) -> Iterable[Rule]:
     logout = EndSessionEndpoint(s.end_session, Visitors(s.sessions, s.users, s.issuer), s.sessions)
     return (
         rule("/userinfo", get=userinfo.get, post=userinfo.post, cors=True),
-        rule(PATH, get=logout.get, post=logout.post, page=True),
+        rule(PATH, get=logout.get, head=look, post=logout.post, page=True),
     )

@@ -34,6 +34,7 @@ from authserver.storage.sql import (
     SqlThrottle,
     SqlUsers,
 )
+from authserver.tokens.forms import TokenForms
 from authserver.tokens.handles import DeviceCookies, RefreshHandles
 from authserver.tokens.id_token import IdTokens
 from authserver.tokens.issuer import TokenIssuer
@@ -130,7 +131,7 @@ class Tokens:
         return cls(
             keys,
             KeyRotation(ground.stores.keys, ground.master, keys, policy, now),
-            TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now),
+            TokenIssuer(settings.issuer, keys, settings.access_token_ttl, now, TokenForms(settings.resource_tokens)),
             AccessTokens(keys, ground.stores.revocations, settings.issuer, now, opaque),
             opaque,
             IdTokens(

@@ -145,6 +145,20 @@ async def test_a_code_without_a_challenge_needs_the_redirect_uri_that_it_was_sen
     assert (await one.trade(await one.code(**without), code_verifier=None)).status_code == 200
 
 
+@pytest.mark.parametrize("where", ["/authorize", "/authorize/continue", "/end_session"])
+async def test_whoever_only_looks_gets_no_code_and_ends_nothing(site: Site, where: str) -> None:
+    one = await logged_in(site)
+    query = one.url().partition("?")[2] if where == "/authorize" else "flow=anything"
+    cookies = "; ".join(f"{name}={value}" for name, value in one.browser.cookies.items())
+    answer = await site.http.request("HEAD", f"{where}?{query}", headers={"Cookie": cookies})
+    assert (answer.status_code, answer.headers.get("location"), answer.headers["cache-control"]) == (
+        200,
+        None,
+        "no-store",
+    )
+    assert "code" in (await one.ask()).answer
+
+
 # -- logging in once more ---------------------------------------------------------------------
 
 

@@ -216,6 +216,26 @@ def test_a_certificate_header_is_believed_from_somebody_or_not_set() -> None:
     assert "client_certificate_header" in refusal(client_certificate_header="Client Cert", trusted_proxies="10.0.0.1")
 
 
+def test_the_wishes_of_resources_are_read_and_those_that_cannot_be_kept_are_named(tmp_path: Path) -> None:
+    def with_table(text: str) -> None:
+        (tmp_path / "authserver.toml").write_text(text)
+
+    one = '[[resource_tokens]]\nresource = "https://api.example"\n'
+    with_table(one + 'format = "opaque"\n')
+    (wanted,) = load_settings().resource_tokens
+    assert (wanted.resource, wanted.format, wanted.typ) == ("https://api.example", "opaque", None)
+    with_table(one + 'signed_response_alg = "PS256"\n')
+    assert "signing_algorithms does not have PS256" in refusal()
+    with_table(one + one)
+    assert "stands there twice" in refusal()
+    with_table('[[resource_tokens]]\nresource = "api"\n')
+    assert "absolute URI" in refusal()
+    with_table(one + 'form = "opaque"\n')
+    assert "form" in refusal()
+    with_table(one + 'format = "saml"\n')
+    assert "format" in refusal()
+
+
 def test_a_table_of_a_trusted_issuer_is_read_and_a_misspelt_line_in_it_named(tmp_path: Path) -> None:
     table = (
         '[[trusted_issuers]]\nissuer = "https://idp.example"\njwks_uri = "https://idp.example/k"\nclients = ["app"]\n'
