@@ -37,7 +37,7 @@ def _kind(name: str, annotation: Any) -> str:
         return "some of " + ", ".join(f"`{value}`" for value in get_args(get_args(annotation)[0]))
     if annotation == tuple[str, ...]:
         return "words with commas"
-    if name == "trusted_issuers":
+    if name in ("resource_tokens", "trusted_issuers"):
         return "tables"
     names = {bool: "`true` \\| `false`", int: "number", str: "text", Path: "path"}
     return names.get(annotation) or (
