@@ -69,7 +69,6 @@ if TYPE_CHECKING:
     from authserver.storage.purge import PurgeJob
     from authserver.tokens.form_tokens import FormTokens
     from authserver.tokens.handles import DeviceCookies, RefreshHandles
-    from authserver.tokens.issuer import TokenIssuer
     from authserver.tokens.keyring import KeyRing
     from authserver.tokens.rotation import KeyRotation
     from authserver.tokens.validation import AccessTokens
@@ -134,7 +133,6 @@ class Services:
 
     keys: KeyRing
     rotation: KeyRotation
-    issue: TokenIssuer
     dpop: DpopGate
     issuance: TokenIssuance
     access_tokens: AccessTokens

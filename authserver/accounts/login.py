@@ -130,7 +130,7 @@ class Login:
             return await self.sessions.begin(login, caller)
         renewed = await self.sessions.renew(login, cookie, caller) if attempt.client is None else None
         if renewed is not None:
-            return renewed
+            return None if renewed == "changed" else renewed
         # First the old session: should anything fail from here on, nobody is left with two.
         await self.sessions.replace(cookie, caller=caller.acting_as(f"user:{user.id}"))
         return await self.sessions.begin(login, caller)

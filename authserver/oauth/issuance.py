@@ -25,16 +25,15 @@ class TokenIssuance:
 
     def require_ready(self, client: Client) -> None:
         """Raises NoSigningKey if something could not be signed for this client now: asked before anything is spent."""
-        if client.access_token_format == "jwt":  # noqa: S105 (no password)
-            self.tokens.require_signing_key(client)
+        self.tokens.require_signing_key(client, resources_of(client, self.tokens.issuer))
         if "openid" in client.scopes:
             self.id_tokens.require_signing_key(client)
 
     async def answer(self, authorization: Authorization) -> dict[str, object]:
         """The members of the token response.
 
-        Raises SessionOver, InvalidGrant, TokenTooLarge, NoCommonForm, NoSigningKey, and StorageUnavailable where
-        something has to be stored or looked up: then a refresh may be repeated within its grace, and a code is lost.
+        Raises SessionOver, InvalidGrant, TokenTooLarge, NoSigningKey, and StorageUnavailable where something has to
+        be stored or looked up: then a refresh may be repeated within its grace, and a code is lost.
         """
         authorization = self._narrowed(authorization)
         minted = await self.access_token(authorization)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from authserver.audit.events import EventType
 from authserver.audit.log import AuditLog
@@ -36,6 +36,9 @@ from authserver.tokens.validation import AccessTokens
 
 UNREDEEMED: Final[Duration] = 2 * MINUTE
 """How long a headless log-in waits for its code to be redeemed, which lives one minute."""
+REPEATED: Final[Duration] = MINUTE
+"""How long after a log-in the cookie of before it still names the session, for who knows the password: a form may be
+sent twice, or the answer be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,12 @@ class Sessions:
             return await self._begin_headless(login, login.client, caller)
         return await self._begin_token(login, login.client, caller)
 
-    async def renew(self, login: LogIn, cookie: str, caller: Caller) -> Begun | None:
+    async def renew(self, login: LogIn, cookie: str, caller: Caller) -> Begun | Literal["changed"] | None:
         """The user of a cookie's session logged in once more on this server's own page: the session goes on under a
         new secret, and with it whatever other applications have under it.
 
-        None, with nothing changed: it has ended, is another user's or came through a client, or user or password
-        changed since they were checked. Then `begin` and `replace`.
+        Else nothing is written. "changed": user or password did since they were checked. None: the session has ended,
+        is another user's or came through a client; then `replace` and `begin`.
         """
         try:
             before = self.session_handles.parse(cookie)
@@ -81,11 +84,12 @@ class Sessions:
         stored = await self.sessions.renew(
             session,
             before.secret_hash,
+            repeated_since=session.auth_time - REPEATED,
             password_hash=login.user.password_hash,
             event=self._logged_in(login, session, None, caller, renewed=True),
         )
-        if stored is None:
-            return None
+        if stored is None or stored == "changed":
+            return stored
         return self._with_cookie(Begun(session=stored, family=None), renewed)
 
     async def _begin_browser(self, login: LogIn, caller: Caller) -> Begun | None:

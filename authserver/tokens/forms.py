@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from authserver.model.client import FAPI_ALGORITHMS, AccessTokenFormat, AccessTokenTyp, Client
-from authserver.model.errors import Refused
 from authserver.model.resource_tokens import ResourceTokens
 from authserver.tokens.algorithms import RS256
-
-T = TypeVar("T")
 
 
 class TokenForm(NamedTuple):
@@ -19,22 +16,19 @@ class TokenForm(NamedTuple):
     algorithm: str
 
 
-class NoCommonForm(Refused):
-    """No token can be what all sides ask of it."""
-
-    code = "invalid_target"
-
-
 class TokenForms:
+    """Always has an answer: a token that could be refused for its form would be refused after a code or a refresh
+    token was spent on it."""
+
     def __init__(self, resources: Iterable[ResourceTokens] = ()) -> None:
         self._wanted = {wanted.resource: wanted for wanted in resources}
 
-    def of(self, client: Client, audience: tuple[str, ...]) -> TokenForm:
-        """Of a token for these resources. What the resources say counts before what the client says, with two
-        exceptions: who has opaque tokens gets no others, as their claims may be nobody's business (pairwise
-        subjects), and a profile's algorithms are kept to.
+    def of(self, client: Client, audience: Iterable[str]) -> TokenForm:
+        """Of a token for these resources.
 
-        Raises NoCommonForm.
+        Opaque as soon as one side wants that, client or resource: it is wanted to keep something secret. Else as the
+        first of the resources that cares wants it, then as the client does. The algorithms of a profile stay in
+        force.
         """
         own = TokenForm(
             client.access_token_format, client.access_token_typ, client.access_token_signed_response_alg or RS256
@@ -42,28 +36,15 @@ class TokenForms:
         if not self._wanted:
             return own
         wanted = [self._wanted[resource] for resource in audience if resource in self._wanted]
-        return self._agreed(client, own, wanted) if wanted else own
-
-    def algorithms(self) -> frozenset[str]:
-        """Those that some resource wants."""
-        return frozenset(each.signed_response_alg for each in self._wanted.values() if each.signed_response_alg)
-
-    def _agreed(self, client: Client, own: TokenForm, wanted: list[ResourceTokens]) -> TokenForm:
-        form = TokenForm(
-            _one("format", (each.format for each in wanted)) or own.format,
-            _one("typ", (each.typ for each in wanted)) or own.typ,
-            _one("signed_response_alg", (each.signed_response_alg for each in wanted)) or own.algorithm,
+        opaque = "opaque" in (own.format, *(each.format for each in wanted))
+        algorithm = next((each.signed_response_alg for each in wanted if each.signed_response_alg), own.algorithm)
+        return TokenForm(
+            "opaque" if opaque else "jwt",
+            next((each.typ for each in wanted if each.typ), own.typ),
+            algorithm if client.profile != "fapi2" or algorithm in FAPI_ALGORITHMS else own.algorithm,
         )
-        if own.format == "opaque":
-            return form._replace(format="opaque")
-        if client.profile == "fapi2" and form.format == "jwt" and form.algorithm not in FAPI_ALGORITHMS:
-            raise NoCommonForm(f"the resource takes {form.algorithm} alone, which the profile of this client forbids")
-        return form
 
-
-def _one(name: str, wanted: Iterable[T | None]) -> T | None:
-    """What those who care agree on; None: nobody does."""
-    said = {each for each in wanted if each is not None}
-    if len(said) > 1:
-        raise NoCommonForm(f"these resources take tokens in different forms ({name}): ask for one at a time")
-    return next(iter(said), None)
+    def algorithms(self, client: Client, resources: Iterable[str]) -> frozenset[str]:
+        """What may have to sign a token for some of these resources."""
+        forms = [self.of(client, ()), *(self.of(client, (resource,)) for resource in resources)]
+        return frozenset(form.algorithm for form in forms if form.format == "jwt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,20 +64,22 @@ class TokenIssuer:
     now: Clock
     forms: TokenForms = field(default_factory=TokenForms)
 
-    def require_signing_key(self, client: Client) -> None:
-        """Raises NoSigningKey if no JWT could be signed for the client now: to be asked before a refresh token is
-        spent on it.
+    def require_signing_key(self, client: Client, resources: Iterable[str]) -> None:
+        """Raises NoSigningKey if a JWT for one of these resources could not be signed for the client now: to be asked
+        before a refresh token is spent on it.
 
         The other refusals of `access_token` cannot be new at a refresh: the log-in was given a token with at least
         these scopes and audiences, and a session at its end has no use for the refresh token.
         """
-        for algorithm in {self.forms.of(client, ()).algorithm, *self.forms.algorithms()}:
+        for algorithm in self.forms.algorithms(client, resources):
             _ = self.ring.signing_for(algorithm)
 
     def access_token(self, authorization: Authorization) -> MintedToken:
-        """A JWT. Raises SessionOver when the authorization ends within this second, TokenTooLarge, NoCommonForm,
-        NoSigningKey."""
+        """A JWT. Raises SessionOver when the authorization ends within this second, TokenTooLarge, NoSigningKey; and
+        ValueError where the token is to be opaque: that is `OpaqueTokens`' to give."""
         form = self.form(authorization)
+        if form.format == "opaque":
+            raise ValueError("this token is to be opaque")
         draft = self.draft(authorization)
         token = jwt.sign(draft.claims, self.ring.signing_for(form.algorithm), form.typ)
         if len(token) > jwt.MAX_TOKEN_CHARS:
@@ -84,7 +87,6 @@ class TokenIssuer:
         return draft.minted(token)
 
     def form(self, authorization: Authorization) -> TokenForm:
-        """Raises NoCommonForm."""
         return self.forms.of(authorization.client, authorization.audience)
 
     def draft(self, authorization: Authorization) -> Draft:

@@ -21,12 +21,12 @@ from authserver.model.errors import InsufficientScope, InvalidToken, NotAuthenti
 from authserver.model.grant import Authorization, Family
 from authserver.model.session import Session
 from authserver.model.time import Instant
+from authserver.oauth.issuance import TokenIssuance
 from authserver.oauth.scopes import resources_of
 from authserver.sessions.lifecycle import Sessions
 from authserver.storage.interface import ClientLookup
 from authserver.telemetry import TOKENS_ISSUED
 from authserver.tokens.claims import AccessTokenClaims
-from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.validation import AccessTokens
 from authserver.web import cookies
 from authserver.web.answers import NO_STORE
@@ -55,7 +55,7 @@ class ForwardAuthEndpoint:
     clients: ClientLookup
     access_tokens: AccessTokens
     tokens: TokenReader
-    issuer: TokenIssuer
+    issuance: TokenIssuance
     now: Clock
     _kept: OrderedDict[tuple[str, str | None], _Kept] = field(default_factory=OrderedDict, repr=False)
 
@@ -110,16 +110,17 @@ class ForwardAuthEndpoint:
             raise NotAuthenticated("this application knows its users by other names than those that are told here")
         if client.dpop_bound_access_tokens or client.tls_client_certificate_bound_access_tokens:
             raise NotAuthenticated("the tokens of this application are bound to a key, and there is none here")
-        authorization = _authorization(family, client, self.issuer.issuer, resource)
-        # Nothing is awaited from here to the end: of many requests at once, one signs.
-        return self._still_kept(session, resource) or self._sign(authorization, session, resource)
+        authorization = _authorization(family, client, self.issuance.tokens.issuer, resource)
+        # Nothing is waited for from here to the end: of many requests at once, one signs. (Of opaque tokens each may
+        # store its own.)
+        return self._still_kept(session, resource) or await self._write(authorization, session, resource)
 
     def _still_kept(self, session: Session, resource: str | None) -> str | None:
         kept = self._kept.get((session.id, resource))
         return kept.token if kept is not None and self.now() < kept.until else None
 
-    def _sign(self, authorization: Authorization, session: Session, resource: str | None) -> str:
-        minted = self.issuer.access_token(authorization)
+    async def _write(self, authorization: Authorization, session: Session, resource: str | None) -> str:
+        minted = await self.issuance.access_token(authorization)
         TOKENS_ISSUED.inc("forward_auth")
         now = self.now()
         self._kept[session.id, resource] = _Kept(minted.token, now + (minted.expires_at - now) // 2)

@@ -8,9 +8,11 @@ from typing import Final, Literal, NamedTuple
 
 from starlette.requests import Request
 
+from authserver.model.client import Client
 from authserver.model.errors import InvalidToken, Refused
 from authserver.model.grant import Confirmation
 from authserver.oauth.dpop import ALGORITHMS, InvalidDpopProof, UseDpopNonce
+from authserver.storage.interface import ClientLookup
 from authserver.tokens.claims import AccessTokenClaims
 from authserver.tokens.validation import AccessTokens
 from authserver.web.presented import certificate_of
@@ -50,23 +52,26 @@ class Possession:
     """Bound tokens are worth nothing without their key (RFC 9449 section 7.1, RFC 8705 section 3)."""
 
     proof: ProofOfPossession
+    clients: ClientLookup
 
     async def require(self, request: Request, token: str, scheme: str, claims: AccessTokenClaims) -> None:
         """Raises InvalidToken, InvalidDpopProof or UseDpopNonce (401) unless whoever sent the request holds the key
         that the token is bound to, and used the scheme ("bearer" or "dpop") that goes with it."""
         bound = claims.confirmation
         if bound is not None and bound.method == "jkt":
-            await self._require_key(request, token, scheme, bound)
+            await self._require_key(request, token, scheme, bound, await self.clients.get(claims.client_id))
         elif scheme != "bearer":
             raise _of_dpop(InvalidToken("the token is not bound to a DPoP key: it is a bearer token"))
         elif bound is not None:
             _require_certificate(request, bound)
 
-    async def _require_key(self, request: Request, token: str, scheme: str, bound: Confirmation) -> None:
+    async def _require_key(
+        self, request: Request, token: str, scheme: str, bound: Confirmation, client: Client | None
+    ) -> None:
         if scheme != "dpop":
             raise _of_dpop(InvalidToken("the token is bound to a key and cannot be used as a bearer token"))
         try:
-            jkt = await self.proof.dpop_key(request, access_token=token)
+            jkt = await self.proof.dpop_key(request, client, access_token=token)
             if jkt is None:
                 raise InvalidDpopProof("the DPoP header is missing")
         except (InvalidDpopProof, UseDpopNonce) as refused:

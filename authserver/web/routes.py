@@ -51,7 +51,7 @@ def routes(services: Services) -> list[Rule]:
         *_feed(services),
         *_first_party(services),
         *page_routes(services),
-        *openid_routes(services, Possession(_proof(services))),
+        *openid_routes(services, _possession(services)),
         *registration_routes(services),
         *_admin(services),
         *_operation(services),
@@ -119,7 +119,7 @@ def _first_party(s: Services) -> Iterable[Rule]:
     current = CurrentSession(s.sessions, s.issuer, reader)
     sessions = SessionsEndpoint(current, s.sessions, s.publication)
     # A proxy may ask with the method of the request that it is about to pass on.
-    ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, reader, s.issue, s.now).get
+    ask = ForwardAuthEndpoint(s.sessions, s.client_cache, s.access_tokens, reader, s.issuance, s.now).get
     return (
         rule("/login", post=LoginEndpoint(s.login, s.client_auth, s.issuance, _proof(s), s.issuer, s.now).post),
         rule("/logout", post=LogoutEndpoint(current, s.sessions, s.publication).post),
@@ -132,7 +132,11 @@ def _first_party(s: Services) -> Iterable[Rule]:
 
 def _reader(s: Services) -> TokenReader:
     """Of access tokens that are shown to this server itself."""
-    return TokenReader(s.access_tokens, Possession(_proof(s)))
+    return TokenReader(s.access_tokens, _possession(s))
+
+
+def _possession(s: Services) -> Possession:
+    return Possession(_proof(s), s.client_cache)
 
 
 def _proof(s: Services) -> ProofOfPossession:

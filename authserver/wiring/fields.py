@@ -32,7 +32,6 @@ from authserver.storage.interface import (
     UserStore,
 )
 from authserver.tokens.handles import DeviceCookies, RefreshHandles
-from authserver.tokens.issuer import TokenIssuer
 from authserver.tokens.keyring import KeyRing
 from authserver.tokens.rotation import KeyRotation
 from authserver.tokens.validation import AccessTokens
@@ -65,7 +64,6 @@ class GroundFields(TypedDict):
 class TokenFields(TypedDict):
     keys: KeyRing
     rotation: KeyRotation
-    issue: TokenIssuer
     access_tokens: AccessTokens
     refresh_handles: RefreshHandles
     device_cookies: DeviceCookies
@@ -109,7 +107,6 @@ def token_fields(tokens: Tokens) -> TokenFields:
     return {
         "keys": tokens.keys,
         "rotation": tokens.rotation,
-        "issue": tokens.issue,
         "access_tokens": tokens.access,
         "refresh_handles": tokens.refresh_handles,
         "device_cookies": tokens.device_cookies,

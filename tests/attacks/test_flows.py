@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
+from authserver.accounts.login import Login
+from authserver.model.account import User
 from authserver.model.time import HOUR, SECOND
 from authserver.oauth.device import DEVICE_CODE
 from authserver.oauth.public_limit import AT_ONCE
@@ -145,18 +148,19 @@ async def test_a_code_without_a_challenge_needs_the_redirect_uri_that_it_was_sen
     assert (await one.trade(await one.code(**without), code_verifier=None)).status_code == 200
 
 
-@pytest.mark.parametrize("where", ["/authorize", "/authorize/continue", "/end_session"])
+@pytest.mark.parametrize("where", ["/authorize", "/end_session"])
 async def test_whoever_only_looks_gets_no_code_and_ends_nothing(site: Site, where: str) -> None:
+    """Each of these by GET would give a code, and end the session, without a question."""
     one = await logged_in(site)
-    query = one.url().partition("?")[2] if where == "/authorize" else "flow=anything"
+    hint = (await one.trade(await one.code())).json()["id_token"]
+    query = one.url().partition("?")[2] if where == "/authorize" else f"id_token_hint={hint}"
     cookies = "; ".join(f"{name}={value}" for name, value in one.browser.cookies.items())
     answer = await site.http.request("HEAD", f"{where}?{query}", headers={"Cookie": cookies})
-    assert (answer.status_code, answer.headers.get("location"), answer.headers["cache-control"]) == (
-        200,
-        None,
-        "no-store",
-    )
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert "location" not in answer.headers
     assert "code" in (await one.ask()).answer
+    await one.browser.get(f"{where}?{query}")
+    assert ("code" in (await one.ask()).answer) is (where == "/authorize")
 
 
 # -- logging in once more ---------------------------------------------------------------------
@@ -244,6 +248,40 @@ async def test_who_comes_back_to_a_browser_that_was_left_goes_on_in_the_same_ses
     await one.browser.get("/account/logout")
     await one.browser.submit("logout")
     assert (await one.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_log_in_form_that_is_sent_twice_leaves_one_session(site: Site) -> None:
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    tokens = (await one.trade(await one.code())).json()
+    page = await one.ask(prompt="login")
+    before, fields = dict(one.browser.cookies), page.forms["login"].fields
+    sent = {**fields, "username": user.username, "password": PASSWORD}
+    await one.browser.post("/account/login", follow=False, **sent)
+    one.browser.cookies = before
+    await one.browser.post("/account/login", **sent)
+    await one.browser.get("/account/logout")
+    await one.browser.submit("logout")
+    assert (await one.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_hash_that_is_renewed_meanwhile_ends_no_session(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = await site.user()
+    one = await logged_in(site, user=user)
+    tokens = (await one.trade(await one.code())).json()
+    proven = Login._proven
+
+    async def proven_just_before_another_log_in(self: Login, *given: Any) -> User:
+        monkeypatch.setattr(Login, "_proven", proven)
+        found = await proven(self, *given)
+        await site.services.users.rehash_password(
+            found.id, found.password_hash or "", await site.services.passwords.hash(PASSWORD)
+        )
+        return found
+
+    monkeypatch.setattr(Login, "_proven", proven_just_before_another_log_in)
+    await _again(one, user.username)
+    assert (await one.refresh(tokens["refresh_token"])).status_code == 200
 
 
 async def test_a_cookie_of_an_ended_session_brings_nothing_back(site: Site) -> None:

@@ -300,7 +300,7 @@ async def test_a_token_minted_after_a_revocation_from_a_proof_before_it_is_dead(
     authorization = await prove(world)
     target = targets(world)[index]
     await world.site.services.revoker.revoke(target, reason="in between", caller=TEST)
-    minted = world.site.instances[UNTOLD].services.issue.access_token(authorization)
+    minted = world.site.instances[UNTOLD].services.issuance.tokens.access_token(authorization)
     assert not await world.site.active(minted.token, on=UNTOLD)
     if authorization.refresh_token is not None:
         world.one.tokens = {"access_token": minted.token, "refresh_token": authorization.refresh_token}

@@ -118,7 +118,7 @@ class Desk:
                 LogIn(user=user, client=client, mode="token", scope=("read",), resources=(services.issuer,)),
                 Caller(actor="anonymous", address="192.0.2.7", user_agent="tests"),
             )
-            minted = services.issue.access_token(
+            minted = services.issuance.tokens.access_token(
                 Authorization(
                     client=client,
                     subject=user.id,

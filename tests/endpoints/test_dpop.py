@@ -21,6 +21,7 @@ from authserver.verifier.certificate import certificate_thumbprint
 from authserver.verifier.dpop import ALGORITHMS
 from authserver.verifier.testing import ProofKey
 from tests import people
+from tests.browser_flow import logged_in
 from tests.site import ISSUER, PASSWORD, LogIn, Party, Site, claims_of, make_keys_dir, open_site
 
 site = people.site
@@ -346,3 +347,16 @@ async def test_a_profile_may_refuse_rs256_where_others_take_it(site: Site, profi
     answer = await asked(site, await site.client(profile=profile), a_key(site, "RS256").proof("POST", TOKEN))
     assert answer.status_code == status
     assert answer.json().get("error") in (None, "invalid_dpop_proof")
+
+
+@pytest.mark.parametrize(("profile", "status"), [("fapi2", 401), ("default", 200)])
+async def test_nor_does_that_profile_show_its_tokens_with_rs256(site: Site, profile: str, status: int) -> None:
+    """The same RSA key can sign either way."""
+    one = await logged_in(site, profile=profile)
+    key = ProofKey("PS256", now=lambda: site.services.now() / SECOND)
+    headers = {"DPoP": key.proof("POST", TOKEN)}
+    code = (await one.pushed()).answer["code"]
+    token = (await one.trade(code, headers=headers)).json()["access_token"]
+    key.alg = "RS256"
+    answer = await site.http.get("/userinfo", headers=key.headers("GET", f"{ISSUER}/userinfo", token))
+    assert answer.status_code == status, answer.text

@@ -9,6 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
+from authserver.model.grant import Authorization, Versions
 from authserver.model.resource_tokens import ResourceTokens
 from tests.browser_flow import logged_in
 from tests.site import API, Party, Site, make_keys_dir, open_site
@@ -49,12 +50,11 @@ async def test_each_resource_gets_tokens_of_its_form(site: Site) -> None:
         assert (answer["active"], answer["aud"]) == (True, resource)
 
 
-async def test_resources_that_want_different_things_are_asked_for_one_at_a_time(site: Site) -> None:
+async def test_a_token_for_several_is_opaque_if_one_wants_that_and_else_as_the_first_one_wants(site: Site) -> None:
     client = await site.client(resources=RESOURCES)
-    refused = await own_token(site, client, SECRETIVE, MODERN)
-    assert refused["error"] == "invalid_target"
-    assert "one at a time" in refused["error_description"]
-    assert "access_token" in await own_token(site, client, API, MODERN)
+    secret, modern = [(await own_token(site, client, *asked))["access_token"] for asked in (RESOURCES, (API, MODERN))]
+    assert "." not in secret
+    assert jwt.get_unverified_header(modern)["alg"] == "PS256"
 
 
 async def test_a_log_in_for_several_gives_each_its_own_by_refresh_and_by_code(site: Site) -> None:
@@ -64,7 +64,8 @@ async def test_a_log_in_for_several_gives_each_its_own_by_refresh_and_by_code(si
     first = (await one.trade(code, resource=SECRETIVE)).json()
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], "resource": MODERN}
     second = (await one.post("/token", form)).json()
-    assert "." not in first["access_token"]
+    both = (await one.refresh(second["refresh_token"])).json()
+    assert "." not in first["access_token"] + both["access_token"]
     assert jwt.get_unverified_header(second["access_token"])["alg"] == "PS256"
 
 
@@ -76,3 +77,24 @@ async def test_a_revocation_reaches_tokens_of_all_forms(site: Site) -> None:
     assert revoked.status_code in (200, 201), revoked.text
     for resource, token in zip(RESOURCES, tokens, strict=True):
         assert await told(site, token, resource) == {"active": False}
+
+
+async def test_forward_auth_hands_on_what_the_resource_wants(site: Site) -> None:
+    user, handed = await site.user(), []
+    for resource in (SECRETIVE, MODERN):
+        login = await site.log_in(user, await site.app(resources=(resource,)), mode="session")
+        answers = [await site.http.get("/forward-auth", headers=login.cookie_header) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        (token,) = {answer.headers["authorization"].removeprefix("Bearer ") for answer in answers}
+        assert (await told(site, token, resource))["active"] is True
+        handed.append(token)
+    assert "." not in handed[0]
+    assert jwt.get_unverified_header(handed[1])["alg"] == "PS256"
+
+
+async def test_an_opaque_token_is_signed_by_nobody(site: Site) -> None:
+    client = await site.client(resources=RESOURCES)
+    versions = Versions(0, 0, 0)
+    wanted = Authorization(client=client.record, subject="u", scope=(), audience=(SECRETIVE,), versions=versions)
+    with pytest.raises(ValueError, match="opaque"):
+        site.services.issuance.tokens.access_token(wanted)

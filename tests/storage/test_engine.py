@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -162,3 +166,26 @@ async def test_a_hot_statement_that_ends_after_the_close_keeps_no_connection(fre
     hot.close()
     await running
     assert hot._idle == []
+
+
+async def test_nobody_leaves_a_connection_that_is_being_opened(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def slowly(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        time.sleep(0.2)
+        return connect(*arguments, **options)
+
+    async def ask() -> None:
+        async with database.connection():
+            raise AssertionError("it was to be cancelled")
+
+    monkeypatch.setattr(sqlite3, "connect", slowly)
+    database, before = open_database(sqlite_url), threading.active_count()
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert threading.active_count() == before

@@ -239,7 +239,9 @@ async def test_a_log_out_that_is_committed_first_leaves_nothing_to_renew(world: 
         world.database,
         ended,
         {"id": session.id, "at": NOW},
-        lambda: world.stores.sessions.renew(renewed, digest("cookie"), password_hash=None, event=an_event()),
+        lambda: world.stores.sessions.renew(
+            renewed, digest("cookie"), repeated_since=NOW + 1, password_hash=None, event=an_event()
+        ),
     )
     assert answer is None
     assert await world.stores.sessions.authenticate(session.id, digest("second cookie"), now=NOW + 2) is None
@@ -251,7 +253,11 @@ async def test_of_many_who_renew_a_session_with_one_cookie_one_does(world: World
     answers = await asyncio.gather(
         *(
             world.stores.sessions.renew(
-                replace(session, secret_hash=cookie), digest("cookie"), password_hash=None, event=an_event()
+                replace(session, secret_hash=cookie),
+                digest("cookie"),
+                repeated_since=NOW + 1,
+                password_hash=None,
+                event=an_event(),
             )
             for cookie in cookies
         )

@@ -74,9 +74,13 @@ def _renewed(session: Session, **changes: Any) -> Session:
     return replace(session, **{**later, **changes})
 
 
-async def _renew(world: World, renewed: Session, cookie: str = "cookie", password: str = "$hash$1") -> Session | None:
+async def _renew(
+    world: World, renewed: Session, cookie: str = "cookie", password: str = "$hash$1", since: int = NOW + 1
+) -> Session | str | None:
     event = an_event(type="login.succeeded", session_id=renewed.id)
-    return await world.stores.sessions.renew(renewed, digest(cookie), password_hash=password, event=event)
+    return await world.stores.sessions.renew(
+        renewed, digest(cookie), repeated_since=since, password_hash=password, event=event
+    )
 
 
 async def test_a_renewed_session_has_a_new_secret_and_keeps_its_families(world: World) -> None:
@@ -96,6 +100,15 @@ async def test_a_renewed_session_has_a_new_secret_and_keeps_its_families(world: 
 async def test_a_session_that_its_browser_left_is_renewed_too(world: World) -> None:
     session = await world.browser(idle_until=NOW + 1)
     assert await _renew(world, _renewed(session)) == _renewed(session)
+
+
+async def test_a_log_in_that_is_sent_twice_renews_twice(world: World) -> None:
+    session = await world.browser()
+    assert await _renew(world, _renewed(session)) == _renewed(session)
+    again = _renewed(session, secret_hash=digest("third cookie"))
+    assert await _renew(world, again, "cookie", since=NOW + MINUTE + 1) is None
+    assert await _renew(world, again, "cookie", since=NOW + MINUTE) == again
+    assert await world.stores.sessions.authenticate(session.id, digest("second cookie"), now=NOW + MINUTE) is None
 
 
 @pytest.mark.parametrize(
@@ -134,7 +147,8 @@ async def test_what_may_not_go_on_is_not_renewed_and_nothing_is_written(world: W
     renewed = _renewed(session, user_id=other.id if spoil == "another user" else world.user.id)
     cookie = "guess" if spoil == "cookie" else "cookie"
     password = "$other" if spoil == "password" else "$hash$1"
-    assert await _renew(world, renewed, cookie, password) is None
+    changed = "changed" if spoil in ("password", "shut out") else None
+    assert await _renew(world, renewed, cookie, password) == changed
     assert await world.sql("SELECT * FROM sessions") == before
     assert await world.sql("SELECT id FROM audit WHERE type = 'login.succeeded'") == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from authserver.model.audit import AuditEvent
 from authserver.model.grant import Family, Versions
@@ -49,14 +49,22 @@ class SessionStore(Protocol):
         ...
 
     async def renew(
-        self, renewed: Session, secret_hash: bytes, *, password_hash: str | None, event: AuditEvent
-    ) -> Session | None:
+        self,
+        renewed: Session,
+        secret_hash: bytes,
+        *,
+        repeated_since: Instant,
+        password_hash: str | None,
+        event: AuditEvent,
+    ) -> Session | Literal["changed"] | None:
         """Its user logged in once more: the session of `renewed.id` takes the secret, the authentication, the deadlines
         and the origin of `renewed`; its id, its birth, its families and its revocation versions stay.
 
-        `secret_hash` is what the browser proved until now. None, with nothing written, unless that is the session's, it
-        has neither ended nor reached its absolute end (it may be idle), is of kind "browser", of that user and of no
-        client, and `password_hash` (when given) is still the user's."""
+        None, with nothing written, unless the session has neither ended nor reached its absolute end (it may be idle),
+        is of kind "browser", of that user and of no client, and `secret_hash` is its own or it began or was
+        renewed at `repeated_since` or later: a form that was sent twice still has the secret of before. "changed",
+        with nothing written, when the user is not enabled any more, or `password_hash` (when given) not the user's.
+        """
         ...
 
     async def add_family(self, family: Family, *, event: AuditEvent | None) -> Versions | None:

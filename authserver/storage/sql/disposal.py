@@ -20,8 +20,10 @@ async def dispose(engine: AsyncEngine) -> None:
     comes back once the pool is disposed of is closed by nobody.
     """
     pool = engine.sync_engine.pool
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while isinstance(pool, QueuePool) and pool.checkedout():  # noqa: ASYNC110 - the pool tells nobody
-                await asyncio.sleep(_INTERVAL)
-    await engine.dispose()
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while isinstance(pool, QueuePool) and pool.checkedout():  # noqa: ASYNC110 - the pool tells nobody
+                    await asyncio.sleep(_INTERVAL)
+    finally:
+        await engine.dispose()

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import (
-    BigInteger,
-    LargeBinary,
-    Select,
-    Text,
-    and_,
-    bindparam,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Select, Text, and_, bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from authserver.model.audit import AuditEvent
 from authserver.model.grant import Family, Versions
@@ -29,13 +16,14 @@ from authserver.model.session import Session
 from authserver.model.time import Instant
 from authserver.storage.interface import SessionFilter, SessionTouch
 from authserver.storage.sql import rows
-from authserver.storage.sql.alive import Condition, end_reason, issuer_stands, session_alive, user_stands
+from authserver.storage.sql.alive import Condition, end_reason, session_alive
 from authserver.storage.sql.books import limit_of, page_of, record
 from authserver.storage.sql.database import Database, Undo
 from authserver.storage.sql.ending import end_sessions
 from authserver.storage.sql.hot import HotStatement
 from authserver.storage.sql.opening import insert_family, insert_session
-from authserver.storage.sql.tables import families, sessions, users
+from authserver.storage.sql.renewal import renew_session
+from authserver.storage.sql.tables import families, sessions
 
 _LIVING_BROWSER = (
     f"SELECT {rows.columns(sessions, 's.')} FROM sessions s"
@@ -85,23 +73,19 @@ class SqlSessions:
         return None if begun is MOVED else begun
 
     async def renew(
-        self, renewed: Session, secret_hash: bytes, *, password_hash: str | None, event: AuditEvent
-    ) -> Session | None:
-        values = rows.as_values(renewed, sessions)
-        values = {f"new_{name}": values[name] for name in RENEWED} | {
-            "session": renewed.id,
-            "user": renewed.user_id,
-            "secret": secret_hash,
-            "now": renewed.auth_time,
-            "password_hash": password_hash,
-        }
-
-        async def work(connection: AsyncConnection) -> Session | None:
-            row = (await connection.execute(RENEW, values)).first()
-            if row is None:
-                return None
-            await record(connection, event)
-            return rows.session(row)
+        self,
+        renewed: Session,
+        secret_hash: bytes,
+        *,
+        repeated_since: Instant,
+        password_hash: str | None,
+        event: AuditEvent,
+    ) -> Session | Literal["changed"] | None:
+        async def work(connection: AsyncConnection) -> Session | Literal["changed"] | None:
+            stored = await renew_session(connection, renewed, secret_hash, repeated_since, password_hash)
+            if isinstance(stored, Session):
+                await record(connection, event)
+            return stored
 
         return await self._db.write(work)
 
@@ -179,48 +163,6 @@ GET = _with_last_use().where(
     sessions.c.id == bindparam("session", type_=Text()), session_alive(bindparam("now", type_=BigInteger()))
 )
 """Put together once: that costs more than to run it."""
-
-
-RENEWED = (
-    "secret_hash",
-    "auth_time",
-    "acr",
-    "amr",
-    "last_seen_at",
-    "idle_until",
-    "abs_until",
-    "user_agent",
-    "address",
-)
-
-
-def _renew() -> ReturningUpdate[Any]:
-    """Also of a session that its browser left: idle, it is brought back by who could begin a new one, and what lives
-    under it has one end again. Whatever would refuse a new session refuses this."""
-    password = bindparam("password_hash", type_=Text())
-    unchanged = exists().where(
-        users.c.id == sessions.c.user_id, or_(password.is_(None), users.c.password_hash == password)
-    )
-    return (
-        update(sessions)
-        .where(
-            sessions.c.id == bindparam("session", type_=Text()),
-            sessions.c.kind == "browser",
-            sessions.c.client_id.is_(None),
-            sessions.c.user_id == bindparam("user", type_=Text()),
-            sessions.c.secret_hash == bindparam("secret", type_=LargeBinary()),
-            sessions.c.dead_at.is_(None),
-            sessions.c.abs_until > bindparam("now", type_=BigInteger()),
-            user_stands(sessions),
-            issuer_stands(sessions),
-            unchanged.correlate(sessions),
-        )
-        .values({name: bindparam(f"new_{name}", type_=sessions.c[name].type) for name in RENEWED})
-        .returning(*sessions.c)
-    )
-
-
-RENEW = _renew()
 
 
 def _session(row: Any) -> Session:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -44,7 +45,7 @@ def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str], patience:
         pool_reset_on_return=None,
         pool_timeout=WRITER_QUEUE_TIMEOUT,
         hide_parameters=True,
-        connect_args={"timeout": patience},
+        connect_args={"timeout": patience, "async_creator_fn": _opened},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -57,6 +58,20 @@ def sqlite_engine(url: URL, *, pool_size: int, pragmas: Sequence[str], patience:
         cursor.close()
 
     return engine
+
+
+async def _opened(*arguments: Any, **options: Any) -> aiosqlite.Connection:
+    """Who is cancelled meanwhile waits for it and closes it: aiosqlite would leave its thread alone, which then
+    answers an event loop that may be gone."""
+    connection = aiosqlite.connect(*arguments, **options)
+    connection._thread.daemon = True  # as SQLAlchemy does: no thread keeps a process from ending
+    opening = asyncio.ensure_future(connection)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        with suppress(sqlite3.Error):
+            await (await opening).close()
+        raise
 
 
 async def _use_wal(driver: Any, patience: float) -> None:
