@@ -40,6 +40,7 @@ from authserver.storage.sql import (
     open_database,
 )
 from authserver.tokens import signingkey
+from authserver.web import published
 from tests.database_pool import DatabasePool
 from tests.servers import PostgresServer, ValkeyServer, postgres, valkey
 
@@ -119,6 +120,14 @@ def _keys_parsed_once() -> Iterator[None]:
     """Checking the primes of a private key takes 30 ms; the servers of one test process share the work."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signingkey, "load_der_private_key", cache(signingkey.load_der_private_key))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_answers() -> Iterator[None]:
+    """An answer waits a second for the number of its record; on a busy machine that may be too short for a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(published, "PATIENCE", 10.0)
         yield
 
 

@@ -190,7 +190,7 @@ async def test_who_sends_a_byte_at_a_time_is_left_when_the_time_is_up(where: str
         started = monotonic()
         with pytest.raises(OutgoingFailed, match="in time"):
             await _local(timeout=400).get(f"http://127.0.0.1:{other.port}/")
-    assert monotonic() - started < 2
+    assert monotonic() - started < 6
 
 
 async def test_who_accepts_and_says_nothing_is_left_when_the_time_is_up() -> None:

@@ -221,7 +221,7 @@ def test_silence_ends_a_request(transport: HttpTransport) -> None:
     started = time.monotonic()
     with RawServer(behave) as server, pytest.raises(TimedOut):
         transport.get(server.url, limit=10, timeout=0.1)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_trickle_does_not_outlast_the_deadline(transport: HttpTransport, said:
     started = time.monotonic()
     with RawServer(behave) as server, pytest.raises(TimedOut):
         transport.get(server.url, limit=10_000, timeout=0.15, deadline=0.2)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 def test_a_stream_has_no_deadline_but_may_not_be_silent(transport: HttpTransport) -> None:
@@ -354,7 +354,7 @@ def test_closing_ends_what_another_thread_waits_for(transport: HttpTransport) ->
         started = time.monotonic()
         with transport.open(server.url, timeout=10) as download:
             list(download.pieces())
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 4
         with pytest.raises(TransportClosed):
             transport.get(server.url, limit=1)
 
