@@ -17,7 +17,6 @@ T = TypeVar("T")
 
 BOUND = 2.0
 """Seconds: many times the timeout, for busy machines, and a small part of what a connection that hangs would take."""
-"""What one call may take at most, with some room for a busy machine."""
 
 
 async def in_time(answer: Awaitable[T]) -> T:
