@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 # For tracebacks in colour structlog would import rich, if it is there: 4 MB of every worker, and ours are plain.
 _left_out = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]  # None says "not installed" to import
-import structlog  # noqa: E402
+import structlog  # noqa: E402 - after rich is left out
 
 if _left_out:
     del sys.modules["rich"]

@@ -175,7 +175,7 @@ class Browser:
 
     def __init__(self, site: Site, *, address: str = HERE, on: int = 0) -> None:
         transport = site.instances[on].http._transport
-        app = transport.app  # type: ignore[attr-defined]
+        app = transport.app  # type: ignore[attr-defined]  # httpx does not name it
         self._http = httpx.AsyncClient(
             transport=httpx.ASGITransport(app, client=(address, 40002)), base_url=ISSUER, trust_env=False
         )

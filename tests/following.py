@@ -309,7 +309,7 @@ def under(
     good, bad = served.token(), served.log_in()["access_token"] if log_in else served.token()
     target = {"family_id": claims_of(bad)["sid"]} if log_in else {"token": bad}
     for name, each in verifiers.items():
-        soon(lambda each=each: verdict(each, bad) == ACCEPTED, f"{name} accepts")  # type: ignore[misc]
+        soon(lambda each=each: verdict(each, bad) == ACCEPTED, f"{name} accepts")  # type: ignore[misc]  # a lambda bound to the loop's variable
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(verifiers, {"good": good, "bad": bad}))
         with fault:
@@ -329,14 +329,14 @@ def until_after(moment: float, watch: Watch, verifiers: Iterable[str]) -> None:
     """Until every verifier was asked about the revoked token after that moment."""
     time.sleep(max(0.0, moment - time.monotonic()))
     for name in verifiers:
-        soon(lambda name=name: bool(watch.said(name, "bad", since=moment)), f"{name} answers")  # type: ignore[misc]
+        soon(lambda name=name: bool(watch.said(name, "bad", since=moment)), f"{name} answers")  # type: ignore[misc]  # a lambda bound to the loop's variable
 
 
 def assert_well_again(watch: Watch, verifiers: Mapping[str, Verifier]) -> None:
     """By itself: the good token is accepted, and the revoked one known to be so from the feed."""
     for name in verifiers:
-        soon(lambda name=name: known_refused(watch.last(name, "bad")), f"{name} knows")  # type: ignore[misc]
-        soon(lambda name=name: watch.last(name, "good") == ACCEPTED, f"{name} accepts")  # type: ignore[misc]
+        soon(lambda name=name: known_refused(watch.last(name, "bad")), f"{name} knows")  # type: ignore[misc]  # a lambda bound to the loop's variable
+        soon(lambda name=name: watch.last(name, "good") == ACCEPTED, f"{name} accepts")  # type: ignore[misc]  # a lambda bound to the loop's variable
 
 
 # -- many faults at once --------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Browser:
 
 
 def _client(site: Site, address: str, node: int) -> httpx.AsyncClient:
-    app = site.instances[node].http._transport.app  # type: ignore[attr-defined]
+    app = site.instances[node].http._transport.app  # type: ignore[attr-defined]  # httpx does not name it
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, client=(address, 40001)), base_url=ISSUER, trust_env=False
     )

@@ -118,7 +118,7 @@ def tokens_are_bound_to_one_kind_of_key(client: Client) -> None:
 def pairwise_subjects_stay_private(client: Client) -> None:
     if client.subject_type != "pairwise":
         return
-    if client.access_token_format != "opaque":  # noqa: S105
+    if client.access_token_format != "opaque":  # noqa: S105 - no password
         problem = "must be opaque for subject_type pairwise: a JWT would tell the user's id"
         raise InvalidField("access_token_format", problem)
     if len({host_of(uri) for uri in client.redirect_uris}) > 1 and client.sector_identifier_uri is None:

@@ -36,8 +36,8 @@ class EventType(StrEnum):
     """Without the key that the token is bound to, or with another one."""
     TOKEN_ISSUED = "token.issued"  # noqa: S105 (an event's name, no credential)
     """By an operator at the command line, not by a grant."""
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105
-    TOKEN_EXCHANGED = "token.exchanged"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - no password
+    TOKEN_EXCHANGED = "token.exchanged"  # noqa: S105 - no password
     ASSERTION_ACCEPTED = "assertion.accepted"
     """Of another issuer, traded for a token (RFC 7523)."""
     DEVICE_APPROVED = "device.approved"
@@ -49,7 +49,7 @@ class EventType(StrEnum):
     USER_CREATED = "user.created"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
-    USER_PASSWORD_SET = "user.password_set"  # noqa: S105
+    USER_PASSWORD_SET = "user.password_set"  # noqa: S105 - no password
     USER_REMOVED = "user.removed"
     USER_REVOKED = "user.revoked"
 
@@ -64,13 +64,13 @@ class EventType(StrEnum):
     """By itself: dynamically, or by its document."""
     CLIENT_EXPIRED = "client.expired"
     """It had registered itself and was not used for long."""
-    CLIENT_SECRET_ADDED = "client.secret_added"  # noqa: S105
-    CLIENT_SECRET_REMOVED = "client.secret_removed"  # noqa: S105
+    CLIENT_SECRET_ADDED = "client.secret_added"  # noqa: S105 - no password
+    CLIENT_SECRET_REMOVED = "client.secret_removed"  # noqa: S105 - no password
 
-    REGISTRATION_TOKEN_ADDED = "registration_token.added"  # noqa: S105
-    REGISTRATION_TOKEN_REMOVED = "registration_token.removed"  # noqa: S105
+    REGISTRATION_TOKEN_ADDED = "registration_token.added"  # noqa: S105 - no password
+    REGISTRATION_TOKEN_REMOVED = "registration_token.removed"  # noqa: S105 - no password
     """Both of initial access tokens."""
-    REGISTRATION_TOKEN_RENEWED = "registration_token.renewed"  # noqa: S105
+    REGISTRATION_TOKEN_RENEWED = "registration_token.renewed"  # noqa: S105 - no password
     """Of one client."""
 
     # Keys and the issuer as a whole.

@@ -101,7 +101,7 @@ class Client:
 
     # -- tokens
     access_token_format: AccessTokenFormat = "jwt"  # noqa: S105 (no password)
-    access_token_typ: AccessTokenTyp = "at+jwt"  # noqa: S105
+    access_token_typ: AccessTokenTyp = "at+jwt"  # noqa: S105 - no password
     access_token_signed_response_alg: str | None = None
     """None: the server's default, RS256. So for the next three; userinfo is then plain JSON."""
     id_token_signed_response_alg: str | None = None

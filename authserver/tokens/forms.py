@@ -46,5 +46,6 @@ class TokenForms:
 
     def algorithms(self, client: Client, resources: Iterable[str]) -> frozenset[str]:
         """What may have to sign a token for some of these resources."""
-        forms = [self.of(client, ()), *(self.of(client, (resource,)) for resource in resources)]
+        caring = (resource for resource in resources if resource in self._wanted)
+        forms = [self.of(client, ()), *(self.of(client, (resource,)) for resource in caring)]
         return frozenset(form.algorithm for form in forms if form.format == "jwt")

@@ -70,7 +70,7 @@ def open_signing_key(key: SigningKey, master: MasterKey) -> KeyPair:
         raise MasterKeyError(
             f"the public half of signing key {key.kid} in the database does not match its private half"
         )
-    return KeyPair(key.kid, private, public, key.algorithm)  # type: ignore[arg-type]
+    return KeyPair(key.kid, private, public, key.algorithm)  # type: ignore[arg-type]  # `fits` has looked
 
 
 def public_jwk(public: PublicKey, kid: str, algorithm: str = RS256) -> dict[str, str]:

@@ -106,7 +106,7 @@ class Guard:
             self.require(token, needs, scope=False)
         return token
 
-    async def admit_async(self, presented: Presented, needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008
+    async def admit_async(self, presented: Presented, needs: Needs = Needs()) -> VerifiedToken:  # noqa: B008 - immutable
         with _in_its_scheme(presented.shown):
             token = await self.verifier.verify_async(presented.token, **_told(needs, presented.shown))
             self.require(token, needs, scope=False)

@@ -130,7 +130,7 @@ class Site:
         after = int(asked["after"][0]) if "after" in asked else None
         with self._changed:
             if after is not None:
-                changed = lambda: self._book.seq > after or not self.reaches("/revocations/tail")  # noqa: E731
+                changed = lambda: self._book.seq > after or not self.reaches("/revocations/tail")  # noqa: E731 - a name for one expression
                 self._changed.wait_for(changed, float(asked.get("wait", ["0"])[0]))
             return Reply(200, self._book.log.tail(self._at(), self._book.sign, after), "text/plain")
 

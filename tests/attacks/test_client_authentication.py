@@ -269,7 +269,7 @@ def header(issued: x509.Certificate) -> dict[str, str]:
 
 def reached_from(site: Site, address: str) -> httpx.AsyncClient:
     """The same server as somebody at this address sees it."""
-    app = site.http._transport.app  # type: ignore[attr-defined]
+    app = site.http._transport.app  # type: ignore[attr-defined]  # httpx does not name it
     return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 40000)), base_url=ISSUER)
 
 

@@ -28,7 +28,7 @@ def _attributes(page: Page) -> str:
 
 
 def _all(element: object) -> list[object]:
-    children = element.children  # type: ignore[attr-defined]
+    children = element.children  # type: ignore[attr-defined]  # of an Element
     return [item for child in children for item in (child, *_all(child))]
 
 
@@ -49,7 +49,7 @@ async def test_names_cannot_turn_the_text_around_them(site: Site) -> None:
     client = await public_app(site, name="evil\u202eelgooG\u2066 \u200bInc", origin="dynamic")
     page = await (await asker(site, client)).ask()
     assert page.shown("client_name") == "evil\ufffdelgooG\ufffd \ufffdInc"
-    assert page.find("client_name").tag == "bdi"  # type: ignore[union-attr]
+    assert page.find("client_name").tag == "bdi"  # type: ignore[union-attr]  # None would fail here too
 
 
 @pytest.mark.parametrize("name", ["login_hint", "state", "ui_locales", "nonce", "scope", "client_id", "redirect_uri"])

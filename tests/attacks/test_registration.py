@@ -309,7 +309,7 @@ async def test_what_is_refused_counts_too(site: Site) -> None:
 async def test_registering_from_everywhere_is_limited_too(sqlite_url: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"registration": "open", "registration_rate": 5}
     async with open_site(sqlite_url, make_keys_dir(tmp_path), **options) as site:
-        app = site.http._transport.app  # type: ignore[attr-defined]
+        app = site.http._transport.app  # type: ignore[attr-defined]  # httpx does not name it
         statuses = []
         for number in range(10):
             transport = httpx.ASGITransport(app, client=(f"198.51.100.{number}", 40000))
@@ -332,7 +332,7 @@ async def test_a_client_that_rewrites_itself_without_end_is_limited(site: Site) 
 
 @pytest.mark.parametrize("address", ["2001:db8::1", "2001:db8::ffff:2"])
 async def test_a_network_of_addresses_counts_as_one(site: Site, address: str) -> None:
-    app = site.http._transport.app  # type: ignore[attr-defined]
+    app = site.http._transport.app  # type: ignore[attr-defined]  # httpx does not name it
     statuses = []
     for number in range(31):
         near = f"2001:db8::{number:x}" if number else address

@@ -134,8 +134,8 @@ def test_an_export_with_hashes_moves_users_who_then_log_in_with_their_old_passwo
     assert cli("users", "import", "-", typed=moved).out == "added 1, refused 0\n"
 
     async def check(services: object) -> bool:
-        user = await services.directory.by_username("ada")  # type: ignore[attr-defined]
-        return bool(await services.passwords.verify(PASSWORD, user.password_hash))  # type: ignore[attr-defined]
+        user = await services.directory.by_username("ada")  # type: ignore[attr-defined]  # given as object
+        return bool(await services.passwords.verify(PASSWORD, user.password_hash))  # type: ignore[attr-defined]  # given as object
 
     assert cli.services(check)
 
@@ -154,7 +154,7 @@ def test_the_audit_log_names_the_command_line_and_the_person(cli: Desk) -> None:
         from authserver.model.page import PageRequest
         from authserver.storage.interface import AuditFilter
 
-        page = await services.audit_store.list(PageRequest(), AuditFilter(user_id=user_id))  # type: ignore[attr-defined]
+        page = await services.audit_store.list(PageRequest(), AuditFilter(user_id=user_id))  # type: ignore[attr-defined]  # given as object
         return [(event.type, event.actor, event.address.startswith("os-user:")) for event in page.items]
 
     assert cli.services(events) == [("user.created", "cli", True)]

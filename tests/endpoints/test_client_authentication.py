@@ -231,8 +231,8 @@ async def test_its_secrets_rotate_like_any_others(site: Site) -> None:
 async def test_its_secret_is_no_password_and_a_random_secret_signs_nothing(site: Site) -> None:
     client_id, secret = await secret_jwt_client(site)
     for credentials in ({"auth": (client_id, secret)}, {"data": {"client_id": client_id, "client_secret": secret}}):
-        data = {"grant_type": "client_credentials", **credentials.get("data", {})}  # type: ignore[dict-item]
-        response = await site.http.post("/token", data=data, auth=credentials.get("auth"))  # type: ignore[arg-type]
+        data = {"grant_type": "client_credentials", **credentials.get("data", {})}  # type: ignore[dict-item]  # mixed values
+        response = await site.http.post("/token", data=data, auth=credentials.get("auth"))  # type: ignore[arg-type]  # mixed values
         assert response.status_code == 401
     party = await site.client(auth_method="client_secret_jwt")
     refused(await token(site, with_secret(site, party.id, party.secret or "")))

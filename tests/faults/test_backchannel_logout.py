@@ -63,7 +63,7 @@ async def waiting(site: Site) -> list[Any]:
 
     from authserver.storage.sql.tables import logout_deliveries, logout_outbox
 
-    database = site.services.logouts._db  # type: ignore[attr-defined]
+    database = site.services.logouts._db  # type: ignore[attr-defined]  # of the SQL store
     async with database.connection() as connection:
         if (await connection.execute(select(logout_outbox.c.id))).first() is not None:
             site.services.logout_queue.wake()

@@ -57,7 +57,7 @@ def _step_and_back(template: Path, directory: Path, duration: Duration) -> None:
             assert all(verdict(each, before) != ACCEPTED for each in followers.values())
         for each in (*followers.values(), served.verifier(on_stale="deny")):
             for token in (before, seen.bad):
-                soon(lambda each=each, token=token: known_refused(verdict(each, token)))  # type: ignore[misc]
+                soon(lambda each=each, token=token: known_refused(verdict(each, token)))  # type: ignore[misc]  # a lambda bound to the loop's variable
 
 
 def _past_the_end_of_tokens_and_back(template: Path, directory: Path, duration: Duration) -> None:
@@ -74,7 +74,7 @@ def _past_the_end_of_tokens_and_back(template: Path, directory: Path, duration: 
             assert ACCEPTED not in (verdict(follower, bad), verdict(served.verifier(ready=False), bad))
         assert not served.active(bad)
         for each in (follower, served.verifier(on_stale="deny")):
-            soon(lambda each=each: verdict(each, good) == ACCEPTED)  # type: ignore[misc]
+            soon(lambda each=each: verdict(each, good) == ACCEPTED)  # type: ignore[misc]  # a lambda bound to the loop's variable
             assert known_refused(verdict(each, bad))
 
 

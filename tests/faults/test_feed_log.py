@@ -101,7 +101,7 @@ def older_checkpoint(served: Line) -> None:
     old = served.proxy.forward(Request("GET", "/revocations/tail", {}, b""))
     served.revoke(token=served.token(), wait=10)
     followers = served.verifiers("poll", "cached")
-    replay: Fault = lambda request, forward: old  # noqa: E731
+    replay: Fault = lambda request, forward: old  # noqa: E731 - a name for one expression
     with ExitStack() as faults:
         faults.enter_context(served.proxy.framing(OldCheckpoints(old.body.partition(b"\n")[0])))
         faults.enter_context(served.proxy.answering(replay, lambda request: "/tail" in request.path))
@@ -138,7 +138,7 @@ def _bad_snapshot(served: Line, harm: Callable[[bytes], bytes]) -> None:
     """Who begins is not ready, whatever it is told about the log's end; and then is, by itself."""
     bad, good = served.token(), served.token()
     served.revoke(token=bad, wait=10)
-    is_snapshot: Where = lambda request: "/snapshots/" in request.path  # noqa: E731
+    is_snapshot: Where = lambda request: "/snapshots/" in request.path  # noqa: E731 - a name for one expression
 
     def fault(request: Request, forward: Forward) -> Answer:
         answer = forward()
@@ -152,13 +152,13 @@ def _bad_snapshot(served: Line, harm: Callable[[bytes], bytes]) -> None:
                     lambda each=each: (
                         counted(each, "feed_refused_snapshots_total") + counted(each, "feed_malformed_total") > 0
                     )
-                )  # type: ignore[misc]
+                )  # type: ignore[misc]  # a lambda bound to the loop's variable
                 assert not each.ready
             soon(lambda: watch.last("introspect", "good") == ACCEPTED)
             assert watch.last("introspect", "bad") == "401 inactive"
             assert set(watch.said("deny", "good") + watch.said("deny", "bad")) == {"503 not_ready"}
     for each in followers.values():
-        soon(lambda each=each: known_refused(verdict(each, bad)))  # type: ignore[misc]
+        soon(lambda each=each: known_refused(verdict(each, bad)))  # type: ignore[misc]  # a lambda bound to the loop's variable
         assert verdict(each, good) == ACCEPTED
 
 

@@ -54,14 +54,14 @@ def issuer_cut(served: Line) -> None:
     with under(served, served.proxy.cut(everything)) as seen:
         for name in seen.verifiers:
             for token in ("bad", "good"):
-                soon(lambda of=(name, token): seen.watch.last(*of).startswith("503"), name)  # type: ignore[misc]
+                soon(lambda of=(name, token): seen.watch.last(*of).startswith("503"), name)  # type: ignore[misc]  # a lambda bound to the loop's variable
 
 
 def issuer_silent(served: Line) -> None:
     with under(served, served.proxy.freeze(everything)) as seen:
         for name in seen.verifiers:
             for token in ("bad", "good"):
-                soon(lambda of=(name, token): seen.watch.last(*of).startswith("503"), name)  # type: ignore[misc]
+                soon(lambda of=(name, token): seen.watch.last(*of).startswith("503"), name)  # type: ignore[misc]  # a lambda bound to the loop's variable
 
 
 def feed_cut_under_accept_until(served: Line) -> None:
@@ -135,12 +135,12 @@ def server_down_at_cold_start(served: Line) -> None:
         with Watch(followers, {"good": good, "bad": bad}) as watch:
             for name, each in followers.items():
                 assert not each.wait_ready(0.5)
-                soon(lambda name=name: len(watch.said(name, "good")) > 2)  # type: ignore[misc]
+                soon(lambda name=name: len(watch.said(name, "good")) > 2)  # type: ignore[misc]  # a lambda bound to the loop's variable
             for name in followers:
                 assert all(said.startswith("503") for token in ("good", "bad") for said in watch.said(name, token))
     for each in followers.values():
-        soon(lambda each=each: known_refused(verdict(each, bad)))  # type: ignore[misc]
-        soon(lambda each=each: verdict(each, good) == ACCEPTED)  # type: ignore[misc]
+        soon(lambda each=each: known_refused(verdict(each, bad)))  # type: ignore[misc]  # a lambda bound to the loop's variable
+        soon(lambda each=each: verdict(each, good) == ACCEPTED)  # type: ignore[misc]  # a lambda bound to the loop's variable
 
 
 class Wall:

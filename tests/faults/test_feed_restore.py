@@ -70,11 +70,11 @@ def _restored(served: Line, restore: Callable[[], None]) -> None:
     good, lost = served.token(), served.token()
     log_in = served.log_in()
     for each in followers.values():
-        soon(lambda each=each: verdict(each, lost) == ACCEPTED)  # type: ignore[misc]
+        soon(lambda each=each: verdict(each, lost) == ACCEPTED)  # type: ignore[misc]  # a lambda bound to the loop's variable
     with Watch(followers, {"good": good, "bad": lost}) as watch:
         acknowledged = served.revoke(token=lost, wait=10)
         for name in followers:
-            soon(lambda name=name: known_refused(watch.last(name, "bad")))  # type: ignore[misc]
+            soon(lambda name=name: known_refused(watch.last(name, "bad")))  # type: ignore[misc]  # a lambda bound to the loop's variable
         soon(lambda: _reported(served) == {served.seq()}, "the reports")  # one that fails is repeated after ten seconds
         restore()
         _says_so(served)
@@ -85,8 +85,8 @@ def _restored(served: Line, restore: Callable[[], None]) -> None:
     _renewed(served)
     for each in followers.values():
         new = served.token()
-        soon(lambda each=each, new=new: verdict(each, new) == ACCEPTED)  # type: ignore[misc]
-        soon(lambda each=each: each.status()["log"] == read_tail(served.servers[0].url)[0]["log"])  # type: ignore[misc]
+        soon(lambda each=each, new=new: verdict(each, new) == ACCEPTED)  # type: ignore[misc]  # a lambda bound to the loop's variable
+        soon(lambda each=each: each.status()["log"] == read_tail(served.servers[0].url)[0]["log"])  # type: ignore[misc]  # a lambda bound to the loop's variable
         for token in (lost, good, log_in["access_token"]):
             assert known_refused(verdict(each, token))
             assert not served.active(token)

@@ -88,7 +88,7 @@ def _frozen(server: ValkeyServer | PostgresServer) -> Iterator[None]:
 @pytest.mark.parametrize("how", [_flushed, _dead, _frozen])
 def test_redis(served: Line, own_valkey: ValkeyServer, how: object) -> None:
     """Flushed, dead or frozen: nobody notices."""
-    with under(served, how(own_valkey)) as seen:  # type: ignore[operator]
+    with under(served, how(own_valkey)) as seen:  # type: ignore[operator]  # a parameter of pytest
         for name in seen.verifiers:
             assert known_refused(seen.watch.last(name, "bad")), name
     seen.watch.assert_goes_on(seen.verifiers, "good")
@@ -105,7 +105,7 @@ def test_postgresql_gone_in_the_moment_of_the_acknowledgement(
     with under(served, nullcontext(), then=own_postgres.kill if how == "killed" else own_postgres.pause) as seen:
         try:
             for name in seen.verifiers:
-                soon(lambda name=name: seen.watch.last(name, "good").startswith("503"), name)  # type: ignore[misc]
+                soon(lambda name=name: seen.watch.last(name, "good").startswith("503"), name)  # type: ignore[misc]  # a lambda bound to the loop's variable
         finally:
             own_postgres.start() if how == "killed" else own_postgres.resume()
 
@@ -124,8 +124,8 @@ def test_a_server_killed_and_the_other_goes_on(served: Line) -> None:
 
     with under(served, nullcontext(), then=kill) as seen:
         for name in seen.verifiers:
-            soon(lambda name=name: known_refused(seen.watch.last(name, "bad")))  # type: ignore[misc]
-            soon(lambda name=name: seen.watch.last(name, "good") == ACCEPTED)  # type: ignore[misc]
+            soon(lambda name=name: known_refused(seen.watch.last(name, "bad")))  # type: ignore[misc]  # a lambda bound to the loop's variable
+            soon(lambda name=name: seen.watch.last(name, "good") == ACCEPTED)  # type: ignore[misc]  # a lambda bound to the loop's variable
         served.servers[A].start()
 
 
@@ -136,7 +136,7 @@ def test_all_servers_down_later(served: Line) -> None:
 
     with under(served, nullcontext(), then=kill) as seen:
         for name in seen.verifiers:
-            soon(lambda name=name: seen.watch.last(name, "good").startswith("503"), name)  # type: ignore[misc]
+            soon(lambda name=name: seen.watch.last(name, "good").startswith("503"), name)  # type: ignore[misc]  # a lambda bound to the loop's variable
         for server in served.servers:
             server.launch()
         for server in served.servers:
@@ -254,8 +254,8 @@ def test_a_transaction_that_commits_late(served: Line) -> None:
     with Watch(followers, {"late": late, "quick": quick, "good": good}) as watch:
         run_apart(_slowly(served, claims_of(late)["jti"], quick, commit=True))
         for name in followers:
-            soon(lambda name=name: known_refused(watch.last(name, "quick")), seconds=2)  # type: ignore[misc]
-            soon(lambda name=name: known_refused(watch.last(name, "late")), seconds=3.5)  # type: ignore[misc]
+            soon(lambda name=name: known_refused(watch.last(name, "quick")), seconds=2)  # type: ignore[misc]  # a lambda bound to the loop's variable
+            soon(lambda name=name: known_refused(watch.last(name, "late")), seconds=3.5)  # type: ignore[misc]  # a lambda bound to the loop's variable
     watch.assert_never_401("good")
     keys = [key_of("jti", served.issuer, claims_of(token)["jti"]) for token in (quick, late)]
     assert [key for key in read_log_from(served.servers[B].url).keys if key in keys] == keys
@@ -267,7 +267,7 @@ def test_an_aborted_transaction(served: Line) -> None:
     followers = served.verifiers()
     run_apart(_slowly(served, claims_of(spared)["jti"], quick, commit=False))
     for each in followers.values():
-        soon(lambda each=each: known_refused(verdict(each, quick)))  # type: ignore[misc]
+        soon(lambda each=each: known_refused(verdict(each, quick)))  # type: ignore[misc]  # a lambda bound to the loop's variable
         assert verdict(each, spared) == ACCEPTED
     log = read_log_from(served.servers[A].url)
     assert key_of("jti", served.issuer, claims_of(spared)["jti"]) not in log.keys

@@ -114,7 +114,7 @@ async def test_an_opaque_tokens_life_is_as_long_as_that_of_a_jwt(issuance: Token
     assert answer["expires_in"] == 60
     kept = await server.opaque.find(str(answer["access_token"]), now=server.clock() + MINUTE - 1)
     assert kept is not None
-    assert kept.claims["exp"] * 1000 == kept.expires_at == server.clock() + MINUTE  # type: ignore[operator]
+    assert kept.claims["exp"] * 1000 == kept.expires_at == server.clock() + MINUTE  # type: ignore[operator]  # a claim is any JSON
     assert await server.opaque.find(str(answer["access_token"]), now=server.clock() + MINUTE) is None
 
 

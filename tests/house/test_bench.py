@@ -29,7 +29,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess
 
 
 def a_plan(server: ServerProcess, **differing: object) -> Plan:
-    return Plan(**{"port": server.port, "connections": 4, "method": "GET", "path": "/", **differing})  # type: ignore[arg-type]
+    return Plan(**{"port": server.port, "connections": 4, "method": "GET", "path": "/", **differing})  # type: ignore[arg-type]  # mixed values
 
 
 def test_every_request_of_a_window_is_answered_and_counted(stand_in: ServerProcess) -> None:

@@ -40,7 +40,7 @@ def sdist(directory: Path) -> set[str]:
 
 @pytest.mark.parametrize("build", [wheel, sdist])
 def test_pages_and_their_style_are_in_it(build: object, tmp_path: Path) -> None:
-    names = build(tmp_path)  # type: ignore[operator]
+    names = build(tmp_path)  # type: ignore[operator]  # a parameter of pytest
     assert needed() - names == set()
 
 

@@ -21,7 +21,7 @@ async def site(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Site]:
 async def test_the_sdk_of_the_model_context_protocol_registers_and_reads_the_answer(site: Site) -> None:
     asked = OAuthClientMetadata(
         client_name="An agent",
-        redirect_uris=["http://localhost:3030/callback"],  # type: ignore[list-item]
+        redirect_uris=["http://localhost:3030/callback"],  # type: ignore[list-item]  # pydantic reads text as a URL
         grant_types=["authorization_code", "refresh_token"],
         response_types=["code"],
         token_endpoint_auth_method="none",

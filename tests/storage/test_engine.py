@@ -64,7 +64,7 @@ async def test_memory_is_a_database_of_its_own_that_is_gone_when_closed() -> Non
 
 def test_a_hot_statement_is_compiled_for_each_database_with_its_parameters_in_order() -> None:
     statement = HotStatement("SELECT :b, :a, :b", a=int, b=str)
-    postgres = statement.compiled(asyncpg_dialect())  # type: ignore[no-untyped-call]
+    postgres = statement.compiled(asyncpg_dialect())  # type: ignore[no-untyped-call]  # the library says nothing of its types
     assert (postgres.sql, postgres.order) == ("SELECT $1::VARCHAR, $2::BIGINT, $1::VARCHAR", ("b", "a"))
     lite = statement.compiled(aiosqlite_dialect())
     assert (lite.sql, lite.order) == ("SELECT ?, ?, ?", ("b", "a", "b"))
@@ -161,7 +161,7 @@ async def test_a_connection_that_never_comes_back_does_not_keep_the_database_fro
 
 
 async def test_a_hot_statement_that_ends_after_the_close_keeps_no_connection(fresh_world: World) -> None:
-    hot = HotConnections(fresh_world.database._engine, pool_size=8, patience=1)  # type: ignore[attr-defined]
+    hot = HotConnections(fresh_world.database._engine, pool_size=8, patience=1)  # type: ignore[attr-defined]  # of PostgreSQL only
     running = asyncio.create_task(hot.fetch("SELECT pg_sleep(0.1)", []))
     await asyncio.sleep(0.05)
     hot.close()

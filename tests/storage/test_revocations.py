@@ -94,7 +94,7 @@ async def test_outcomes_count_what_was_alive_and_previews_tell_it_beforehand(wor
         ("jti", "x"): (0, 0),
     }
     for (kind, value), numbers in expected.items():
-        target = RevocationTarget(kind=kind, value=value)  # type: ignore[arg-type]
+        target = RevocationTarget(kind=kind, value=value)  # type: ignore[arg-type]  # kinds are parameters of pytest
         seen = await world.stores.revocations.preview(target, now=NOW + 5)
         assert (kind, seen.found, seen.changed, seen.outbox_id) == (kind, True, False, None)
         assert (kind, seen.sessions, seen.families) == (kind, *numbers)
@@ -126,7 +126,7 @@ async def test_a_token_revoked_for_too_short_a_time_can_be_revoked_for_longer_bu
 async def test_what_does_not_exist_is_not_found_and_leaves_nothing(world: World, kind: str) -> None:
     outcome = await world.revoke(kind, "ghost")
     assert (outcome.found, outcome.changed, outcome.outbox_id) == (False, False, None)
-    preview = await world.stores.revocations.preview(RevocationTarget(kind=kind, value="ghost"), now=NOW)  # type: ignore[arg-type]
+    preview = await world.stores.revocations.preview(RevocationTarget(kind=kind, value="ghost"), now=NOW)  # type: ignore[arg-type]  # kinds are parameters of pytest
     assert not preview.found
     assert await world.outbox() == []
 

@@ -313,7 +313,7 @@ async def test_lists_show_the_living_newest_first(world: World) -> None:
     await world.stores.sessions.end(ended.id, at=NOW + 1, reason="x", event=an_event())
 
     async def listed(**where: object) -> list[str]:
-        page = await world.stores.sessions.list(PageRequest(), SessionFilter(**where), now=LATER)  # type: ignore[arg-type]
+        page = await world.stores.sessions.list(PageRequest(), SessionFilter(**where), now=LATER)  # type: ignore[arg-type]  # mixed values
         return [session.id for session in page.items]
 
     assert await listed() == [last.id, token.id, first.id]

@@ -91,7 +91,7 @@ async def test_lists_are_by_age_and_filter_by_name_and_state(stores: Stores) -> 
     await stores.users.set_enabled(people[0].id, False, at=NOW, event=an_event())
 
     async def listed(**where: object) -> list[str]:
-        return [user.username for user in (await stores.users.list(PageRequest(), **where)).items]  # type: ignore[arg-type]
+        return [user.username for user in (await stores.users.list(PageRequest(), **where)).items]  # type: ignore[arg-type]  # mixed values
 
     assert await listed() == names
     assert await listed(query="ANN") == ["Anna"]

@@ -205,7 +205,7 @@ def test_made_up_names_cannot_occupy_all_threads_while_the_issuer_is_slow() -> N
 
     service.network.answers[JWKS] = slow
     codes: list[str] = []
-    ask = lambda: codes.append(service.refusal(a_token({"kid": "made-up"})))  # noqa: E731
+    ask = lambda: codes.append(service.refusal(a_token({"kid": "made-up"})))  # noqa: E731 - a name for one expression
     threads = [threading.Thread(target=ask) for _ in range(20)]
     for thread in threads:
         thread.start()

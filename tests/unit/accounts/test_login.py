@@ -39,7 +39,7 @@ class ForgetsToRefund:
 
 def attempt(username: str, app: Party, **changes: object) -> PasswordAttempt:
     made = PasswordAttempt(username=username, password=PASSWORD, client=app.record, scope=("read",), resources=(API,))
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)  # type: ignore[arg-type]  # mixed values
 
 
 async def sessions_of(site: Site, user_id: str) -> int:

@@ -74,7 +74,7 @@ def test_every_field_is_shown_under_its_own_name() -> None:
 def test_what_is_shown_can_be_set_again() -> None:
     before = client(jwks=keys(), default_max_age=60, contacts=("a@b.example",), access_token_ttl=60_000)
     body = {name: value for name, value in client_body(before).items() if name in READERS}
-    again = replace(before, **{name: READERS[name](name, value) for name, value in body.items()})  # type: ignore[arg-type]
+    again = replace(before, **{name: READERS[name](name, value) for name, value in body.items()})  # type: ignore[arg-type]  # mixed values
     assert again == before
 
 
@@ -317,5 +317,5 @@ def test_a_declaration_settles_it_the_same_way() -> None:
 )
 def test_who_has_a_lasting_way_to_authenticate_can_administer(changes: dict[str, Any], can: bool) -> None:
     ops = client(grant_types=("client_credentials",), scopes=("admin",), **changes)
-    rule = LastAdmin(clients=None, issuer="https://as.example")  # type: ignore[arg-type]
+    rule = LastAdmin(clients=None, issuer="https://as.example")  # type: ignore[arg-type]  # never asked
     assert rule.can_administer(ops) is can

@@ -23,7 +23,7 @@ async def here(name: str) -> Sequence[str]:
 
 
 def outgoing(**different: object) -> Outgoing:
-    return Outgoing(nobody, **{"timeout": 2 * SECOND, "allow_loopback": True, **different})  # type: ignore[arg-type]
+    return Outgoing(nobody, **{"timeout": 2 * SECOND, "allow_loopback": True, **different})  # type: ignore[arg-type]  # mixed values
 
 
 async def test_an_answer_comes_back_whole_with_its_status_and_headers() -> None:

@@ -23,7 +23,7 @@ async def test_an_empty_ring_signs_nothing_and_publishes_an_empty_set(sqlite_sto
     ring = KeyRing(sqlite_stores.keys, MASTER, FakeClock())
     await ring.load()
     with pytest.raises(NoSigningKey):
-        ring.signing  # noqa: B018
+        ring.signing  # noqa: B018 - the look-up is what raises
     assert json.loads(ring.jwks.body) == {"keys": []}
 
 
