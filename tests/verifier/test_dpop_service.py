@@ -522,7 +522,7 @@ def test_under_wsgi_it_is_the_same(
     answer = client.get("/orders?a=b", base_url=AUDIENCE, headers=headers)
     assert answer.json == {"hello": "ada"}
     replayed = client.get("/orders", base_url=AUDIENCE, headers=headers)
-    assert (replayed.status_code, replayed.json["error"]) == (401, "invalid_dpop_proof")  # type: ignore[index]
+    assert (replayed.status_code, replayed.json["error"]) == (401, "invalid_dpop_proof")  # type: ignore[index]  # Flask says Any or None
     bearer = client.get("/orders", base_url=AUDIENCE, headers={"Authorization": f"Bearer {token}"})
     assert bearer.status_code == 401
     assert bearer.headers["WWW-Authenticate"].startswith('DPoP error="invalid_token"')
@@ -560,7 +560,7 @@ def test_under_wsgi_nonces_come_once_with_each_answer(
     shared: FakeIssuer, key: ProofKey, flask_app: flask.Flask
 ) -> None:
     verifier = shared.verifier(dpop=DpopLimits(nonce_key=NONCE_KEY))
-    flask_app.wsgi_app = WsgiAuth(flask_app.wsgi_app, verifier, protect="marked")  # type: ignore[method-assign]
+    flask_app.wsgi_app = WsgiAuth(flask_app.wsgi_app, verifier, protect="marked")  # type: ignore[method-assign]  # how Flask documents it
     client, token = flask_app.test_client(), shared.token("ada", "read", bound_to=key)
     asked = client.get("/orders", base_url=AUDIENCE, headers=key.headers("GET", URL, token))
     assert asked.status_code == 401

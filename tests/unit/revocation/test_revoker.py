@@ -97,7 +97,7 @@ async def test_what_changed_nothing_is_neither_recorded_nor_told(scene: Scene) -
 
 @pytest.mark.parametrize("kind", ["family", "session", "user", "client", "kid"])
 async def test_an_unknown_target_is_not_found_and_leaves_no_trace(scene: Scene, kind: str) -> None:
-    target = RevocationTarget(kind=kind, value=uuid7(NOW))  # type: ignore[arg-type]
+    target = RevocationTarget(kind=kind, value=uuid7(NOW))  # type: ignore[arg-type]  # kinds are parameters of pytest
     with pytest.raises(NotFound):
         await scene.revoker.revoke(target, reason="", caller=ADMIN)
     with pytest.raises(NotFound):
@@ -134,7 +134,7 @@ async def announced(scene: Scene) -> str:
             return False
         return kid == scene.signing
 
-    scene.withdraw = withdraw  # type: ignore[method-assign]
+    scene.withdraw = withdraw  # type: ignore[method-assign]  # stands in for the store
     return key.kid
 
 

@@ -45,7 +45,7 @@ class Site:
         return Fetched(200, {"content-type": self.media_type}, self.body.encode())
 
     def keys(self) -> ClientKeys:
-        return ClientKeys(self, lambda: self.time)  # type: ignore[arg-type]
+        return ClientKeys(self, lambda: self.time)  # type: ignore[arg-type]  # a fetcher of tests
 
 
 def a_client(**different: Any) -> Client:

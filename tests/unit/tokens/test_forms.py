@@ -50,7 +50,7 @@ def client(**fields: Any) -> Client:
 def test_the_resource_decides_and_where_it_is_silent_the_client(
     fields: dict[str, Any], audience: tuple[str, ...], form: tuple[str, str, str]
 ) -> None:
-    assert FORMS.of(client(**fields), audience) == TokenForm(*form)  # type: ignore[arg-type]
+    assert FORMS.of(client(**fields), audience) == TokenForm(*form)  # type: ignore[arg-type]  # texts of a parameter
 
 
 @pytest.mark.parametrize("audience", [(PLAIN,), (MODERN,), (OLD,), (SECRETIVE,), (MODERN, OLD)])

@@ -105,7 +105,7 @@ def test_every_alteration_of_a_refresh_token_is_refused() -> None:
 )
 def test_a_refresh_token_has_one_spelling(alter: object) -> None:
     with pytest.raises(MalformedHandle):
-        refresh.parse(alter(refresh.first(FAMILY).token))  # type: ignore[operator]
+        refresh.parse(alter(refresh.first(FAMILY).token))  # type: ignore[operator]  # a parameter of pytest
 
 
 def test_the_other_base64_alphabet_is_refused() -> None:

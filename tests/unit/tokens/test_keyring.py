@@ -102,7 +102,7 @@ async def test_a_slow_reading_never_overwrites_a_newer_one(sqlite_stores: Any) -
     rotation = a_rotation(sqlite_stores.keys, FakeClock())
     await rotation.ensure_keys()
     slow = _SlowFirstReading(sqlite_stores.keys)
-    ring = KeyRing(slow, MASTER, FakeClock())  # type: ignore[arg-type]
+    ring = KeyRing(slow, MASTER, FakeClock())  # type: ignore[arg-type]  # a store of tests, as far as it is asked
     first = asyncio.create_task(ring.load())
     await slow.started.wait()
     await rotation.rotate(now=True, caller=SYSTEM)
@@ -126,7 +126,7 @@ class _SlowFirstReading:
 
 async def test_refreshes_within_the_cool_down_do_not_read(sqlite_stores: Any) -> None:
     clock, keys = FakeClock(), CountingKeys(sqlite_stores.keys)
-    ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]
+    ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]  # a store of tests, as far as it is asked
     assert [await ring.refresh() for _ in range(100)].count(True) == 1
     assert keys.readings == 1
     clock.advance(1000)
@@ -136,14 +136,14 @@ async def test_refreshes_within_the_cool_down_do_not_read(sqlite_stores: Any) ->
 async def test_refreshes_at_the_same_time_share_one_reading(sqlite_stores: Any) -> None:
     """And only the one that began it knows that the store was read after it was asked."""
     keys = CountingKeys(sqlite_stores.keys)
-    ring = KeyRing(keys, MASTER, FakeClock())  # type: ignore[arg-type]
+    ring = KeyRing(keys, MASTER, FakeClock())  # type: ignore[arg-type]  # a store of tests, as far as it is asked
     assert (await asyncio.gather(*(ring.refresh() for _ in range(50)))).count(True) == 1
     assert keys.readings == 1
 
 
 async def test_a_failed_refresh_is_no_answer_and_is_tried_again_after_the_cool_down(sqlite_stores: Any) -> None:
     clock, keys = FakeClock(), _DownAtFirst(sqlite_stores.keys)
-    ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]
+    ring = KeyRing(keys, MASTER, clock)  # type: ignore[arg-type]  # a store of tests, as far as it is asked
     for _ in range(3):
         with pytest.raises(StorageUnavailable):
             await ring.refresh()

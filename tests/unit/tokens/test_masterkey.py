@@ -58,7 +58,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_any_base64_of_32_random_bytes_is_a_master_key(tmp_path: Path, encode: object, ending: bytes) -> None:
     path = tmp_path / "master.key"
     key = bytes(range(224, 256))  # both alphabets differ on it
-    path.write_bytes(encode(key) + ending)  # type: ignore[operator]
+    path.write_bytes(encode(key) + ending)  # type: ignore[operator]  # a parameter of pytest
     path.chmod(0o600)
     assert load_master_key(path).derive("x") == MasterKey(key).derive("x")
 
@@ -72,7 +72,7 @@ def test_it_does_not_print() -> None:
 @pytest.mark.parametrize("leak", [pickle.dumps, copy.copy, copy.deepcopy, vars])
 def test_it_does_not_travel(leak: object) -> None:
     with pytest.raises(TypeError):
-        leak(MasterKey(KEY))  # type: ignore[operator]
+        leak(MasterKey(KEY))  # type: ignore[operator]  # a parameter of pytest
 
 
 def test_it_has_exactly_256_bits() -> None:

@@ -28,7 +28,7 @@ TOKEN = jwt.sign(CLAIMS, ActiveKey(PAIR.kid, "RS256", PAIR.private), "at+jwt")
 
 @pytest.mark.parametrize("state", ["active", "retired", "revoked"])
 def test_an_expired_token_is_read_whatever_became_of_its_key(state: str) -> None:
-    claims = read_past(TOKEN, [replace(STORED, state=state)], ISSUER)  # type: ignore[arg-type]
+    claims = read_past(TOKEN, [replace(STORED, state=state)], ISSUER)  # type: ignore[arg-type]  # a parameter of pytest
     assert (claims.jti, claims.exp) == ("one", (YEAR_AGO // SECOND + 300) * SECOND)
 
 

@@ -126,7 +126,7 @@ async def test_a_tick_with_nothing_due_asks_the_database_nothing(stores: Any) ->
     rotation = a_rotation(stores.keys, FakeClock())
     await rotation.ensure_keys()
     counting = CountingKeys(stores.keys)
-    rotation.ring._store = counting  # type: ignore[assignment]
+    rotation.ring._store = counting  # type: ignore[assignment]  # stands in for the store
     for _ in range(10):
         await rotation.tick()
     assert counting.readings == 0

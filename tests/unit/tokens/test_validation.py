@@ -50,7 +50,7 @@ async def server(sqlite_stores: Any) -> Server:
     rotation = await a_signing_server(sqlite_stores.keys, clock)
     verdicts = Verdicts()
     opaque = OpaqueTokens(MASTER, sqlite_stores.references)
-    tokens = AccessTokens(rotation.ring, verdicts, ISSUER, clock, opaque, cached=3)  # type: ignore[arg-type]
+    tokens = AccessTokens(rotation.ring, verdicts, ISSUER, clock, opaque, cached=3)  # type: ignore[arg-type]  # verdicts of tests, as far as they are asked
     return Server(clock, rotation, verdicts, TokenIssuer(ISSUER, rotation.ring, 5 * MINUTE, clock), tokens, opaque)
 
 
@@ -155,4 +155,4 @@ async def test_a_token_from_a_clock_a_minute_ahead_is_accepted_and_from_further_
     server.tokens.verify(token)
     server.clock.advance(-1)
     with pytest.raises(InvalidToken, match="not valid yet"):
-        AccessTokens(server.rotation.ring, server.verdicts, ISSUER, server.clock, server.opaque).verify(token)  # type: ignore[arg-type]
+        AccessTokens(server.rotation.ring, server.verdicts, ISSUER, server.clock, server.opaque).verify(token)  # type: ignore[arg-type]  # verdicts of tests, as far as they are asked
